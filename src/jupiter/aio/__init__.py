@@ -1,0 +1,1 @@
+"""Asynchronous helpers; the only reader of clocks."""

@@ -1,0 +1,1 @@
+"""State machines of the running system: events in, actions out; pure."""

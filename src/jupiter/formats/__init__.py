@@ -1,0 +1,1 @@
+"""Text and bytes to model and back; one file a format; never opens a file."""

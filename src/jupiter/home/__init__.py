@@ -1,0 +1,1 @@
+"""The coordinating side of a run: a thin shell around control."""

@@ -1,0 +1,1 @@
+"""What adapters must provide: Protocols and plain records."""

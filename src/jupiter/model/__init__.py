@@ -1,0 +1,1 @@
+"""Immutable, validated vocabulary of everything above."""

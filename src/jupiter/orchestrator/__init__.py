@@ -1,0 +1,1 @@
+"""The only room that names concrete classes: settings in, objects out."""

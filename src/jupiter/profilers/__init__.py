@@ -1,0 +1,1 @@
+"""The measuring half of profiles; the arithmetic is in costs."""

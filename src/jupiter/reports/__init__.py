@@ -1,0 +1,1 @@
+"""A finished run as pages and figures; text out, no I/O."""

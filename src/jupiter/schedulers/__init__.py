@@ -1,0 +1,1 @@
+"""Algorithms from `Problem` to `Schedule`; pure, deterministic, one a file."""

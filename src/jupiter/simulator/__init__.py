@@ -1,0 +1,1 @@
+"""The control code in virtual time; pure."""

@@ -1,0 +1,1 @@
+"""Where measurements and facts are kept."""
