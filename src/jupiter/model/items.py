@@ -1,0 +1,95 @@
+"""Items and what travels for them between tasks."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from jupiter.model.ids import ItemId, TaskId, item_id
+
+Outcome = Literal["done", "filtered", "failed"]
+"""``filtered``: a task gave no output for the item, so nothing follows. ``failed``: a task gave up.
+Both travel on to the sinks in place of parts, so that every item ends visibly."""
+
+
+class Part(msgspec.Struct, frozen=True):
+    """One file.
+
+    Attributes:
+        name: As its task wrote it; no folders.
+        size_bytes: Length.
+    """
+
+    name: str
+    size_bytes: int
+
+
+class PartRef(msgspec.Struct, frozen=True):
+    """A part, and the execution on this node that made it.
+
+    Attributes:
+        item: The item of that execution; a batch takes parts from several.
+        task: The task that made it.
+        part: Name and size.
+    """
+
+    item: ItemId
+    task: TaskId
+    part: Part
+
+
+class Delivery(msgspec.Struct, frozen=True):
+    """All that one task hands to one of its children for one item.
+
+    Attributes:
+        scope: Empty for items of the ingress, else the task that collected the batch.
+        seq: Number within the scope, from 0 without gaps.
+        origins: Sequence numbers at the ingress of the items that it came from.
+        source: The producing task, or ``@in``.
+        target: The child, or ``@out``.
+        parts: In the order in which the task returned them; empty unless `outcome` is ``done``.
+        outcome: Whether there is anything to work on.
+        detail: Why not.
+    """
+
+    scope: str
+    seq: int
+    origins: tuple[int, ...]
+    source: TaskId
+    target: TaskId
+    parts: tuple[Part, ...] = ()
+    outcome: Outcome = "done"
+    detail: str = ""
+
+    @property
+    def item(self) -> ItemId:
+        """The id of the item within the run."""
+        return item_id(self.seq, self.scope)
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of all parts."""
+        return sum(part.size_bytes for part in self.parts)
+
+
+class TaskPlan(msgspec.Struct, frozen=True):
+    """What a dispatcher needs to know of a task; the code is the worker's business.
+
+    Attributes:
+        name: Of the task.
+        parents: Producers that one execution needs a delivery from, in the order of its inputs.
+        children: In the order in which a scattering task serves them; ``@out`` where it is a sink.
+        is_scatter: Route; see `model.app.Route`.
+        rank: Place in topological order; upstream tasks have smaller ones.
+        cores: That one execution occupies.
+        retries: Attempts after the first.
+    """
+
+    name: TaskId
+    parents: tuple[TaskId, ...]
+    children: tuple[TaskId, ...]
+    is_scatter: bool = False
+    rank: int = 0
+    cores: int = 1
+    retries: int = 2
