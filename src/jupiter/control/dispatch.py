@@ -179,8 +179,8 @@ class Dispatcher:
         first = execution.inputs[0]
         refs = tuple(PartRef(event.item, event.task, part) for part in event.outputs)
         produced = Produced(first.scope, first.seq, _origins(execution.inputs), refs)
-        actions: list[Action] = [DropInputs(event.item, event.task)]
-        actions += self._follow(state, produced)
+        actions = self._follow(state, produced)
+        actions.append(DropInputs(event.item, event.task))
         if not refs:
             actions.append(DropOutputs(event.item, event.task))
         return actions

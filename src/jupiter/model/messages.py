@@ -1,0 +1,349 @@
+"""What agents and home say to each other; every message is a tagged JSON array."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from jupiter.model.ids import NodeId, TaskId
+from jupiter.model.items import Delivery, Outcome, TaskPlan
+from jupiter.model.profile import ResourceSample
+from jupiter.model.run import TaskRecord, TransferRecord
+
+PROTOCOL = 1
+"""Version of this module; peers of another one are refused."""
+
+
+class Message(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """Base of all messages."""
+
+
+# -- who is there ------------------------------------------------------------------------------
+
+
+class Hello(Message, frozen=True):
+    """First word of a caller.
+
+    Attributes:
+        node: Who calls; for home its node name.
+        role: ``peer`` brings deliveries, ``control`` gives orders.
+        nonce: Random hex digits.
+    """
+
+    protocol: int
+    node: NodeId
+    role: Literal["peer", "control"]
+    nonce: str
+
+
+class Challenge(Message, frozen=True):
+    """Answer to `Hello`: the called side proves that it knows the token."""
+
+    node: NodeId
+    nonce: str
+    proof: str
+
+
+class Proof(Message, frozen=True):
+    """Answer to `Challenge`: the caller proves it, too."""
+
+    proof: str
+
+
+class Welcome(Message, frozen=True):
+    """Answer to `Proof`: messages may flow.
+
+    Attributes:
+        clock: Id of the machine's boot; equal ids share one monotonic clock.
+        now: Reading of that clock in seconds.
+    """
+
+    clock: str
+    now: float
+
+
+class Refused(Message, frozen=True):
+    """The other side does not go on, and why."""
+
+    reason: str
+
+
+# -- agent to agent ----------------------------------------------------------------------------
+
+
+class Deliver(Message, frozen=True):
+    """A delivery; its parts are the body, one after the other.
+
+    Attributes:
+        number: Counts the messages of this link, for `Got`.
+        sent_s: When the sender gave it to the link, on the sender's clock.
+    """
+
+    number: int
+    run: str
+    delivery: Delivery
+    sent_s: float
+
+
+class EdgeEnd(Message, frozen=True):
+    """An edge of the graph has ended; see `events.EdgeEnded`."""
+
+    number: int
+    run: str
+    source: TaskId
+    target: TaskId
+    count: int
+
+
+class HeldBack(Message, frozen=True):
+    """Items wait for a batch; see `events.Held`."""
+
+    number: int
+    run: str
+    origins: tuple[int, ...]
+
+
+class Probe(Message, frozen=True):
+    """A timed transfer whose body is thrown away."""
+
+    number: int
+    sent_s: float
+
+
+class Got(Message, frozen=True):
+    """A numbered message is complete at the receiver.
+
+    Attributes:
+        at_s: When, on the receiver's clock.
+    """
+
+    number: int
+    at_s: float
+
+
+# -- home to agent -----------------------------------------------------------------------------
+
+
+class PeerAddress(msgspec.Struct, frozen=True, array_like=True):
+    """How an agent reaches another, and how the link between them is shaped.
+
+    Attributes:
+        bandwidth_bytes_per_s: 0 where the link is not shaped.
+        latency_s: Added to every message.
+    """
+
+    node: NodeId
+    host: str
+    port: int
+    bandwidth_bytes_per_s: float
+    latency_s: float
+
+
+class SetPeers(Message, frozen=True):
+    """The links that lead away from this agent; what is not named cannot be reached."""
+
+    id: int
+    peers: tuple[PeerAddress, ...]
+
+
+class PutFile(Message, frozen=True):
+    """One file of an application; the content is the body."""
+
+    id: int
+    bundle: str
+    path: str
+    is_executable: bool
+
+
+class TaskCode(msgspec.Struct, frozen=True, array_like=True):
+    """How a worker runs a task.
+
+    Attributes:
+        kind: ``script``: words are the path and its arguments. ``function``: module and function.
+            ``command``: the argument vector.
+        timeout_s: 0 is no limit.
+    """
+
+    task: TaskId
+    kind: Literal["script", "function", "command"]
+    words: tuple[str, ...]
+    timeout_s: float
+
+
+class Prepare(Message, frozen=True):
+    """Get ready for a run: start workers, load code.
+
+    Attributes:
+        tasks: All tasks of the run; those mapped here are served.
+        code: Of the tasks mapped here.
+        mapping: Node of every task.
+        results_dir: Where the home node keeps results; empty on all others.
+    """
+
+    id: int
+    run: str
+    bundle: str
+    home: NodeId
+    tasks: tuple[TaskPlan, ...]
+    code: tuple[TaskCode, ...]
+    mapping: dict[TaskId, NodeId]
+    in_flight_max: int
+    results_dir: str
+
+
+class Offer(Message, frozen=True):
+    """Inputs for the ingress: each is the list of paths of its files."""
+
+    id: int
+    run: str
+    inputs: tuple[tuple[str, ...], ...]
+
+
+class CloseInput(Message, frozen=True):
+    """No more inputs will come."""
+
+    id: int
+    run: str
+
+
+class StopRun(Message, frozen=True):
+    """Forget a run: kill its workers, remove its files."""
+
+    id: int
+    run: str
+
+
+class ProbeLink(Message, frozen=True):
+    """Time transfers to a peer; answered with `Probed`."""
+
+    id: int
+    target: NodeId
+    sizes: tuple[int, ...]
+
+
+class TakeSample(Message, frozen=True):
+    """Answered with `Sampled`."""
+
+    id: int
+
+
+# -- agent to home -----------------------------------------------------------------------------
+
+
+class Done(Message, frozen=True):
+    """An order was carried out."""
+
+    id: int
+
+
+class Failure(Message, frozen=True):
+    """An order was not carried out."""
+
+    id: int
+    reason: str
+    detail: str = ""
+
+
+class Probed(Message, frozen=True):
+    """Timed transfers.
+
+    Attributes:
+        times: (size in bytes, sent on the sender's clock, arrived on the receiver's clock,
+            acknowledged on the sender's clock).
+    """
+
+    id: int
+    times: tuple[tuple[int, float, float, float], ...]
+
+
+class Sampled(Message, frozen=True):
+    """Load of the agent's node."""
+
+    id: int
+    sample: ResourceSample
+
+
+class Accepted(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """Fact: an input became an item."""
+
+    seq: int
+    name: str
+    offered_s: float
+    accepted_s: float
+
+
+class Ended(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """Fact: an item has ended."""
+
+    seq: int
+    outcome: Outcome
+    detail: str
+    results: tuple[str, ...]
+    done_s: float
+
+
+class RunDrained(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """Fact: all items have ended and the input is closed."""
+
+
+class Broken(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """Fact: the agent cannot go on with the run."""
+
+    reason: str
+
+
+class Facts(Message, frozen=True):
+    """What happened on an agent, in order; times are on its own clock."""
+
+    run: str
+    tasks: tuple[TaskRecord, ...]
+    transfers: tuple[TransferRecord, ...]
+    others: tuple[Accepted | Ended | RunDrained | Broken, ...]
+
+
+AnyMessage = (
+    Hello
+    | Challenge
+    | Proof
+    | Welcome
+    | Refused
+    | Deliver
+    | EdgeEnd
+    | HeldBack
+    | Probe
+    | Got
+    | SetPeers
+    | PutFile
+    | Prepare
+    | Offer
+    | CloseInput
+    | StopRun
+    | ProbeLink
+    | TakeSample
+    | Done
+    | Failure
+    | Probed
+    | Sampled
+    | Facts
+)
+Order = SetPeers | PutFile | Prepare | Offer | CloseInput | StopRun | ProbeLink | TakeSample
+Answer = Done | Failure | Probed | Sampled
+
+_DECODER = msgspec.json.Decoder(AnyMessage)
+_ENCODER = msgspec.json.Encoder()
+
+
+def encode(message: Message) -> bytes:
+    """Return a message as JSON."""
+    return _ENCODER.encode(message)
+
+
+def decode(head: bytes) -> AnyMessage:
+    """Return the message in a JSON text.
+
+    Raises:
+        ValueError: It is none of ours.
+    """
+    message: AnyMessage = _DECODER.decode(head)
+    return message
