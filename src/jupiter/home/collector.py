@@ -1,0 +1,115 @@
+"""Gathers the facts of one run from all agents and puts their times on one clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from jupiter.model import messages as msg
+from jupiter.model.ids import NodeId, item_id
+from jupiter.model.run import ItemRecord, TaskRecord, TransferRecord
+
+
+class Collector:
+    """The facts of one run.
+
+    Args:
+        clock_offset_s: Clock of an agent minus home's, by node.
+        on_item: Called for every item that ends.
+        on_drained: Called when all items have ended and no more will come.
+        on_broken: Called with a reason when an agent cannot go on.
+    """
+
+    def __init__(
+        self,
+        clock_offset_s: Callable[[NodeId], float],
+        on_item: Callable[[], None],
+        on_drained: Callable[[], None],
+        on_broken: Callable[[str], None],
+    ) -> None:
+        self._clock_offset_s = clock_offset_s
+        self._on_item = on_item
+        self._on_drained = on_drained
+        self._on_broken = on_broken
+        self._accepted: dict[int, msg.Accepted] = {}
+        self._ended: dict[int, msg.Ended] = {}
+        self._tasks: list[TaskRecord] = []
+        self._transfers: list[TransferRecord] = []
+        self._home_offset_s = 0.0
+
+    def take(self, node: NodeId, facts: msg.Facts) -> None:
+        """Take in what an agent reports."""
+        offset_s = self._clock_offset_s(node)
+        self._tasks += [_shift_task(each, offset_s) for each in facts.tasks]
+        self._transfers += [
+            replace(
+                each,
+                send_s=each.send_s - self._clock_offset_s(each.source),
+                arrive_s=each.arrive_s - offset_s,
+            )
+            for each in facts.transfers
+        ]
+        for fact in facts.others:
+            match fact:
+                case msg.Accepted(seq=seq):
+                    self._accepted[seq] = fact
+                    self._home_offset_s = offset_s
+                case msg.Ended(seq=seq):
+                    self._ended[seq] = fact
+                    self._on_item()
+                case msg.RunDrained():
+                    self._on_drained()
+                case msg.Broken(reason=reason):
+                    self._on_broken(reason)
+
+    @property
+    def first_accepted_s(self) -> float:
+        """When the first item was accepted, on home's clock; 0 before that."""
+        if not self._accepted:
+            return 0.0
+        return min(fact.accepted_s for fact in self._accepted.values()) - self._home_offset_s
+
+    def records(
+        self,
+    ) -> tuple[tuple[ItemRecord, ...], tuple[TaskRecord, ...], tuple[TransferRecord, ...]]:
+        """Return all items, executions and transfers in seconds after the first acceptance."""
+        zero_s = self.first_accepted_s
+        tasks = sorted(
+            (_shift_task(each, zero_s) for each in self._tasks),
+            key=lambda each: (each.execute_s, each.task, each.item),
+        )
+        transfers = sorted(
+            (
+                replace(each, send_s=each.send_s - zero_s, arrive_s=each.arrive_s - zero_s)
+                for each in self._transfers
+            ),
+            key=lambda each: (each.send_s, each.source_task, each.target_task, each.item),
+        )
+        return self._items(zero_s + self._home_offset_s), tuple(tasks), tuple(transfers)
+
+    def _items(self, zero_s: float) -> tuple[ItemRecord, ...]:
+        items = []
+        for seq, accepted in sorted(self._accepted.items()):
+            ended = self._ended.get(seq)
+            items.append(
+                ItemRecord(
+                    item=item_id(seq),
+                    name=accepted.name,
+                    offered_s=accepted.offered_s - zero_s,
+                    accepted_s=accepted.accepted_s - zero_s,
+                    done_s=ended.done_s - zero_s if ended else None,
+                    status=ended.outcome if ended else "lost",
+                    detail=ended.detail if ended else "the run ended before the item did",
+                    results=ended.results if ended else (),
+                )
+            )
+        return tuple(items)
+
+
+def _shift_task(record: TaskRecord, by_s: float) -> TaskRecord:
+    return replace(
+        record,
+        enter_s=record.enter_s - by_s,
+        execute_s=record.execute_s - by_s,
+        finish_s=record.finish_s - by_s,
+    )
