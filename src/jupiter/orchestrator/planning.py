@@ -1,0 +1,65 @@
+"""From measurements to schedules, and to what each of them should give."""
+
+from __future__ import annotations
+
+from jupiter.control.plan import plan_tasks
+from jupiter.costs.problem import build_problem
+from jupiter.model.app import Application
+from jupiter.model.ids import INGRESS, SINK, NodeId, TaskId
+from jupiter.model.network import Network
+from jupiter.model.problem import Problem
+from jupiter.model.profile import Profiles
+from jupiter.model.run import Prediction
+from jupiter.model.schedule import Schedule
+from jupiter.schedulers.base import find_scheduler
+from jupiter.settings import RunSettings
+from jupiter.simulator.stream import Scenario, simulate
+
+
+class Planner:
+    """Schedules and predicts for one application on one network.
+
+    Args:
+        app: What is to be placed.
+        network: Where.
+        profiles: What was measured.
+        settings: Seed and limits.
+    """
+
+    def __init__(
+        self, app: Application, network: Network, profiles: Profiles, settings: RunSettings
+    ) -> None:
+        self._app = app
+        self._settings = settings
+        self._home = network.homes[0].name
+        self.problem: Problem = build_problem(app, network, profiles)
+
+    def schedule(self, scheduler: str) -> Schedule:
+        """Return the schedule of one item.
+
+        Raises:
+            InputError: No scheduler has this name.
+            SchedulingError: No schedule exists.
+        """
+        return find_scheduler(scheduler).schedule(self.problem, seed=self._settings.seed)
+
+    def predict(self, schedule: Schedule, items: int) -> Prediction:
+        """Return what a stream through a schedule should give, by running it in virtual time."""
+        scenario = Scenario(
+            plans=plan_tasks(self._app),
+            mapping=task_mapping(schedule),
+            home=self._home,
+            execution_s=self.problem.execution_s,
+            edge_bytes=self.problem.edge_bytes,
+            links=self.problem.links,
+            items=items,
+            cores=self.problem.cores,
+            interval_s=self._settings.interval_s,
+            in_flight_max=self._settings.in_flight_max,
+        )
+        return simulate(scenario).prediction
+
+
+def task_mapping(schedule: Schedule) -> dict[TaskId, NodeId]:
+    """Return the node of every task, the fixed ends left out."""
+    return {task: node for task, node in schedule.mapping.items() if task not in (INGRESS, SINK)}

@@ -1,0 +1,256 @@
+"""The life of an application on a network: start the agents, measure, map, stream, stop."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from jupiter.aio.clock import wall_s
+from jupiter.errors import Fault, InputError
+from jupiter.home.bundle import Bundle, code_of, deploy, read_bundle
+from jupiter.home.controller import Controller
+from jupiter.home.stream import StreamOrder, stream
+from jupiter.interfaces.engine import Engine
+from jupiter.interfaces.store import Samples
+from jupiter.model import messages as msg
+from jupiter.model.app import Application
+from jupiter.model.ids import NodeId
+from jupiter.model.network import Network
+from jupiter.model.run import Prediction, RunRecord
+from jupiter.model.schedule import Schedule
+from jupiter.orchestrator.planning import task_mapping
+from jupiter.profilers.execution import measure_tasks, together_on
+from jupiter.profilers.network import measure_links
+from jupiter.profilers.resource import sample_resources
+from jupiter.settings import RunSettings
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Calls that show how far a session is; each is made once a unit of work.
+
+    Attributes:
+        link: A link was measured.
+        profile_item: A sample item went through a node.
+        item: An item of a stream ended.
+    """
+
+    link: Callable[[], None] = lambda: None
+    profile_item: Callable[[], None] = lambda: None
+    item: Callable[[], None] = lambda: None
+
+
+class Session:
+    """Agents on every node of a network, with an application deployed to them.
+
+    Used as an asynchronous context: whatever happens inside, nothing is left running after it.
+
+    Args:
+        app: Checked application.
+        network: With exactly one home.
+        engine: Puts agents on the nodes.
+        settings: For profiling and streaming.
+
+    Raises:
+        InputError: The network has no home or no worker, or a task needs what the engine lacks.
+    """
+
+    def __init__(
+        self, app: Application, network: Network, engine: Engine, settings: RunSettings
+    ) -> None:
+        _refuse_unfit(app, network)
+        self.app = app
+        self.network = network
+        self._engine = engine
+        self._settings = settings
+        self._token = secrets.token_hex(32)
+        self._home = network.homes[0].name
+        self._controller = Controller(self._home, self._token)
+        self.bundle: Bundle = read_bundle(Path(app.root))
+        self._streams = 0
+
+    async def __aenter__(self) -> Self:
+        try:
+            handles = await self._engine.start(self.network, self._token, self._controller.lost)
+            await self._controller.connect(handles)
+            for node in handles:
+                peers = self._peers_of(node)
+                await self._controller.order(
+                    node,
+                    lambda n, p=peers: msg.SetPeers(n, p),  # type: ignore[misc]
+                    msg.Done,
+                )
+            await deploy(self._controller, self.bundle, tuple(handles))
+        except BaseException:
+            await self._close()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._close()
+
+    async def _close(self) -> None:
+        self._controller.close()
+        await self._engine.stop()
+
+    def _peers_of(self, node: NodeId) -> tuple[msg.PeerAddress, ...]:
+        """Return where the links of a node lead, shaped where the engine's own are too fast."""
+        peers = []
+        for link in self.network.links:
+            if link.source != node:
+                continue
+            handle = self._controller.handle(link.target)
+            is_shaped = self._engine.capabilities.shapes_links
+            bandwidth = link.bandwidth_bytes_per_s
+            peers.append(
+                msg.PeerAddress(
+                    link.target,
+                    handle.host,
+                    handle.port,
+                    bandwidth if is_shaped and bandwidth != float("inf") else 0.0,
+                    link.latency_s if is_shaped else 0.0,
+                )
+            )
+        return tuple(peers)
+
+    async def profile(
+        self, sample: Sequence[tuple[Path, ...]], watch: Watch | None = None
+    ) -> Samples:
+        """Measure resources, links, and every task on every node.
+
+        Args:
+            sample: Inputs for the tasks, one entry an item.
+            watch: Told of the progress.
+
+        Raises:
+            RunError: A link does not work, or a task failed.
+        """
+        watch = watch or Watch()
+        measured_at = wall_s()
+        resources = await sample_resources(self._controller)
+        transfers = await measure_links(
+            self._controller,
+            self.network,
+            repeats=self._settings.link_repeats,
+            on_link=watch.link,
+        )
+        workers = self.network.workers
+        is_shared = self._engine.capabilities.scales_speed
+        found = await measure_tasks(
+            self._controller,
+            self.app,
+            self.bundle.name,
+            workers,
+            sample=sample,
+            repeats=self._settings.profile_repeats,
+            together=together_on(workers, os.cpu_count() or 1) if is_shared else None,
+            on_item=watch.profile_item,
+        )
+        return Samples(
+            measured_at=measured_at,
+            executions=found.executions,
+            edge_bytes=found.edge_bytes,
+            transfers=tuple(transfers),
+            resources=tuple(resources.values()),
+        )
+
+    async def stream(
+        self,
+        schedule: Schedule,
+        inputs: Sequence[tuple[Path, ...]],
+        results_dir: Path,
+        *,
+        prediction: Prediction | None = None,
+        watch: Watch | None = None,
+    ) -> RunRecord:
+        """Stream items through a schedule.
+
+        Args:
+            schedule: Of every task of the application.
+            inputs: One entry an item.
+            results_dir: Existing folder that results are put into.
+            prediction: Goes into the record, for comparison.
+            watch: Told of the progress.
+
+        Raises:
+            TaskError: The code of a task cannot be loaded.
+            RunError: An agent was lost, or has no link to another.
+        """
+        self._streams += 1
+        run = f"{self._streams}-{schedule.scheduler}"
+        outcome = await stream(
+            self._controller,
+            StreamOrder(
+                run=run,
+                app=self.app,
+                bundle=self.bundle.name,
+                mapping=task_mapping(schedule),
+                inputs=inputs,
+                results_dir=results_dir,
+                interval_s=self._settings.interval_s,
+                in_flight_max=self._settings.in_flight_max,
+            ),
+            (watch or Watch()).item,
+        )
+        return RunRecord(
+            run=run,
+            started_at=outcome.started_at,
+            app=self.app,
+            network=self.network,
+            schedule=schedule,
+            items=outcome.items,
+            tasks=outcome.tasks,
+            transfers=outcome.transfers,
+            prediction=prediction,
+        )
+
+
+def _refuse_unfit(app: Application, network: Network) -> None:
+    """Raise for what can be known to fail before anything is started."""
+    faults = []
+    if len(network.homes) != 1:
+        faults.append(
+            Fault(
+                "a stream needs exactly one home node",
+                file=network.name,
+                got=", ".join(node.name for node in network.homes) or "none",
+                expected='one node with role = "home"',
+                remedy="give one node the role home; it takes items in and gives results out",
+            )
+        )
+    if not network.workers:
+        faults.append(
+            Fault(
+                "there is no node to run tasks on",
+                file=network.name,
+                expected="at least one node with the role worker",
+                remedy="add a node; the home node runs no tasks",
+            )
+        )
+    if app.services:
+        names = ", ".join(service.name for service in app.services)
+        faults.append(
+            Fault(
+                "helper services outside the graph cannot be started yet",
+                file=app.root,
+                got=names,
+                remedy="start them yourself and make them tasks no more, or leave them out",
+            )
+        )
+    for task in app.graph.tasks:
+        try:
+            code_of(app, task)
+        except InputError as error:
+            faults += error.faults
+    if faults:
+        raise InputError(faults)

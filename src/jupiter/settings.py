@@ -1,0 +1,34 @@
+"""Settings of a run; each says its unit, its default and why that default."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class RunSettings(BaseModel):
+    """How an application is profiled, mapped and streamed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    scheduler: str = "heft"
+    """Name of the scheduler whose mapping carries the results. HEFT is the best single heuristic
+    over all families of graphs that were compared."""
+
+    compare: tuple[str, ...] = ()
+    """Further schedulers; the same items are streamed through each mapping for comparison."""
+
+    in_flight_max: int = Field(default=32, ge=1)
+    """Items under way at once. Enough to keep about ten tasks in a row busy, small enough that a
+    slow task holds back the input and not the memory of the nodes before it."""
+
+    interval_s: float = Field(default=0.0, ge=0)
+    """Seconds between two inputs; 0 offers all at once, so the stream sets the pace."""
+
+    profile_repeats: int = Field(default=3, ge=1)
+    """Executions of each task on each node that count. The median of three ignores one outlier."""
+
+    link_repeats: int = Field(default=3, ge=1)
+    """Transfers of each size over each link, for the same reason."""
+
+    seed: int = Field(default=0, ge=0)
+    """All chance (the random mapping) is drawn from it, so a run can be repeated."""
