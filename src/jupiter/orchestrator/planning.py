@@ -41,7 +41,7 @@ class Planner:
             InputError: No scheduler has this name.
             SchedulingError: No schedule exists.
         """
-        return find_scheduler(scheduler).schedule(self.problem, seed=self._settings.seed)
+        return find_scheduler(scheduler)(self.problem, seed=self._settings.seed)
 
     def predict(self, schedule: Schedule, items: int) -> Prediction:
         """Return what a stream through a schedule should give, by running it in virtual time."""

@@ -1,0 +1,59 @@
+"""From single measurements to profiles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from statistics import median, stdev
+from typing import TypeVar
+
+from jupiter.costs.fit import fit_transfer
+from jupiter.model.graph import Edge
+from jupiter.model.ids import NodeId, TaskId
+from jupiter.model.profile import (
+    ExecutionProfile,
+    ExecutionSample,
+    LinkProfile,
+    Profiles,
+    ResourceSample,
+    TransferSample,
+)
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+def gather(
+    executions: Iterable[ExecutionSample],
+    edge_bytes: Iterable[tuple[Edge, int]],
+    transfers: Iterable[TransferSample],
+    resources: Iterable[ResourceSample] = (),
+) -> Profiles:
+    """Return what follows from all samples; the newest resource sample of a node counts."""
+    times = _group(((each.task, each.node), each.seconds) for each in executions)
+    pairs = _group(
+        ((each.source, each.target), (each.size_bytes, each.seconds)) for each in transfers
+    )
+    newest = sorted(resources, key=lambda each: each.time_s)
+    return Profiles(
+        executions={key: _execution(*key, seconds) for key, seconds in times.items()},
+        edge_bytes={edge: float(median(sizes)) for edge, sizes in _group(edge_bytes).items()},
+        links={key: _link(*key, samples) for key, samples in pairs.items()},
+        resources={each.node: each for each in newest},
+    )
+
+
+def _execution(task: TaskId, node: NodeId, seconds: list[float]) -> ExecutionProfile:
+    spread = stdev(seconds) if len(seconds) > 1 else 0.0
+    return ExecutionProfile(task, node, median(seconds), spread, len(seconds))
+
+
+def _link(source: NodeId, target: NodeId, samples: list[tuple[int, float]]) -> LinkProfile:
+    model, residual = fit_transfer(samples)
+    return LinkProfile(source, target, model, residual, len(samples))
+
+
+def _group(pairs: Iterable[tuple[K, V]]) -> dict[K, list[V]]:
+    groups: dict[K, list[V]] = {}
+    for key, value in pairs:
+        groups.setdefault(key, []).append(value)
+    return groups
