@@ -1,0 +1,1 @@
+"""Distributed network anomaly detection: what the 14 tasks share."""
