@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 
+from jupiter.costs.fit import fit_transfer
 from jupiter.errors import RunError
 from jupiter.home.controller import Controller
 from jupiter.model import messages as msg
@@ -75,9 +76,9 @@ async def measure_links(
 
 
 def _expected_s(samples: list[TransferSample], size_bytes: int) -> float:
-    """Return a cautious guess for a larger transfer: as many times slower as it is larger."""
-    last = samples[-1]
-    return last.seconds * size_bytes / last.size_bytes
+    """Return how long a larger transfer will take, from what was measured so far."""
+    model, _ = fit_transfer((each.size_bytes, each.seconds) for each in samples)
+    return model.transfer_s(size_bytes)
 
 
 def _samples(

@@ -1,0 +1,44 @@
+"""The only module that names concrete engines and stores."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from jupiter.errors import Fault, InputError
+from jupiter.interfaces.engine import Engine
+from jupiter.interfaces.store import Store
+from jupiter.kit.names import nearest
+
+ENGINES = ("local",)
+
+
+def make_engine(name: str) -> Engine:
+    """Return a new engine.
+
+    Raises:
+        InputError: None has this name.
+    """
+    if name == "local":
+        from jupiter.engines.local import LocalEngine
+
+        return LocalEngine()
+    near = nearest(name, ENGINES)
+    raise InputError(
+        Fault(
+            "unknown engine",
+            got=name,
+            expected=", ".join(ENGINES),
+            remedy=f"did you mean {near}?" if near else "one of these names",
+        )
+    )
+
+
+def open_store(path: Path) -> Store:
+    """Return the store of measurements in a file, made where it does not exist.
+
+    Raises:
+        InputError: The file is something else.
+    """
+    from jupiter.stores.sqlite import SqliteStore
+
+    return SqliteStore(path)
