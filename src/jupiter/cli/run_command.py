@@ -1,0 +1,152 @@
+"""``jupiter run`` and ``jupiter map``: the workflow with its screen."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from rich.console import Console
+
+import jupiter
+from jupiter.cli import render
+from jupiter.cli.notes import tell
+from jupiter.cli.screen import RichScreen
+from jupiter.errors import RunError, TaskError
+from jupiter.model.app import Application
+from jupiter.model.network import Network
+from jupiter.model.profile import Profiles
+from jupiter.model.schedule import Schedule
+from jupiter.orchestrator import output, wiring, workflow
+from jupiter.orchestrator.loading import find_inputs, load_app, load_network
+from jupiter.orchestrator.planning import Planner
+from jupiter.orchestrator.session import Session
+from jupiter.reports import metrics
+from jupiter.schedulers.base import find_scheduler
+from jupiter.settings import RunSettings
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """What the user asked for."""
+
+    app: Path
+    cluster: Path
+    inputs: list[Path]
+    output: Path
+    settings: RunSettings
+    engine: str
+    reuse_profiles: bool
+    overwrite: bool
+
+
+def run_and_report(request: RunRequest) -> int:
+    """Do the whole job; return the exit code."""
+    app, network = _load(request)
+    inputs = find_inputs(request.inputs)
+    results = output.prepare(request.output, overwrite=request.overwrite)
+    job = workflow.Job(
+        app=app,
+        network=network,
+        settings=request.settings,
+        inputs=inputs,
+        results_dir=results,
+        store=wiring.open_store(request.output / output.STORE),
+        reuse_profiles=request.reuse_profiles,
+    )
+    console = Console()
+
+    def show(profiles: Profiles, schedules: list[Schedule]) -> None:
+        console.print(render.profile_tables(app, network, profiles))
+        console.print(render.mapping_table(schedules))
+
+    engine = wiring.make_engine(request.engine)
+    screen = RichScreen(Console(stderr=True))
+    report = run_to_end(workflow.run(job, engine, screen, show))
+    console.print(render.report(report))
+    page = output.write_report(request.output, report, jupiter.__version__)
+    console.print(f"Results: {results}/")
+    console.print(f"Report:  {page}", soft_wrap=True)
+    bad = metrics.items_with(report.main, "failed", "lost")
+    return 1 if bad else 0
+
+
+def map_and_show(request: RunRequest) -> int:
+    """Profile and map; return the exit code."""
+    app, network = _load(request)
+    inputs = find_inputs(request.inputs) if request.inputs else []
+    request.output.mkdir(parents=True, exist_ok=True)
+    job = workflow.Job(
+        app=app,
+        network=network,
+        settings=request.settings,
+        inputs=inputs,
+        results_dir=request.output,
+        store=wiring.open_store(request.output / output.STORE),
+        reuse_profiles=request.reuse_profiles,
+    )
+    screen = RichScreen(Console(stderr=True))
+
+    async def measure() -> Profiles:
+        engine = wiring.make_engine(request.engine)
+        async with Session(app, network, engine, request.settings) as session:
+            return await workflow.profile(session, job, screen)
+
+    profiles = run_to_end(measure())
+    planner = Planner(app, network, profiles, request.settings)
+    names = dict.fromkeys((request.settings.scheduler, *request.settings.compare))
+    schedules = [planner.schedule(name) for name in names]
+    output.write_profiles(request.output / "profiles", profiles)
+    console = Console()
+    console.print(render.profile_tables(app, network, profiles))
+    console.print(render.mapping_table(schedules))
+    return 0
+
+
+def _load(request: RunRequest) -> tuple[Application, Network]:
+    """Check everything that can be checked before anything is started."""
+    for name in (request.settings.scheduler, *request.settings.compare):
+        find_scheduler(name)
+    app, network = load_app(request.app), load_network(request.cluster)
+    tell((*app.notes, *network.notes))
+    return app.value, network.value
+
+
+def run_to_end(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine; SIGTERM and Ctrl-C cancel it, and it cleans up before they take effect.
+
+    Raises:
+        RunError: It was stopped by a signal, or failed.
+    """
+
+    async def guarded() -> T:
+        task = asyncio.ensure_future(work)
+        loop = asyncio.get_running_loop()
+        stopped_by: list[str] = []
+
+        def stop(name: str) -> None:
+            stopped_by.append(name)
+            task.cancel()
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            with contextlib.suppress(NotImplementedError):
+                loop.add_signal_handler(number, stop, number.name)
+        try:
+            return await task
+        except asyncio.CancelledError:
+            name = stopped_by[0] if stopped_by else "cancellation"
+            raise RunError(f"stopped by {name}; nothing of the run is left") from None
+
+    try:
+        return asyncio.run(guarded())
+    except TaskError as error:
+        if error.detail:
+            sys.stderr.write(f"{error.detail.rstrip()}\n")
+        raise
