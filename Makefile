@@ -1,0 +1,42 @@
+# `make demo` and `make test` do all of their own set-up; `make help` lists the rest.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check docs bench format clean
+
+help: ## Show this list.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(STAMP): pyproject.toml tools/setup.sh
+	@sh tools/setup.sh "$(PYTHON)" "$(VENV)"
+
+demo: $(STAMP) ## Profile, map and stream an anomaly detector over an emulated network.
+	@sh tools/demo.sh "$(BIN)"
+
+test: $(STAMP) ## Run all tests and checks.
+	@$(MAKE) --no-print-directory check
+	"$(BIN)/python" -m pytest
+
+check: $(STAMP) ## Check style, types and the import contract.
+	"$(BIN)/ruff" format --check --quiet .
+	"$(BIN)/ruff" check --quiet .
+	"$(BIN)/mypy"
+	"$(BIN)/lint-imports"
+
+format: $(STAMP) ## Format the code.
+	"$(BIN)/ruff" format .
+	"$(BIN)/ruff" check --fix .
+
+docs: $(STAMP) ## Write the reference of the command line into docs/.
+	"$(BIN)/python" tools/reference.py
+
+bench: $(STAMP) ## Run one benchmark: make bench BENCH=benchmarks/stream.py
+	@test -n "$(BENCH)" || { echo 'name one: make bench BENCH=benchmarks/stream.py'; exit 2; }
+	@"$(BIN)/python" -m pip install --quiet --disable-pip-version-check --group bench
+	"$(BIN)/python" "$(BENCH)"
+
+clean: ## Remove everything that was made here.
+	rm -rf "$(VENV)" demo-output .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
