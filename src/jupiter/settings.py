@@ -24,11 +24,11 @@ class RunSettings(BaseModel):
     interval_s: float = Field(default=0.0, ge=0)
     """Seconds between two inputs; 0 offers all at once, so the stream sets the pace."""
 
-    profile_repeats: int = Field(default=3, ge=1)
-    """Executions of each task on each node that count. The median of three ignores one outlier."""
+    profile_repeats: int = Field(default=5, ge=1)
+    """Executions of each task on each node that count. The median of five ignores two outliers."""
 
     link_repeats: int = Field(default=3, ge=1)
-    """Transfers of each size over each link, for the same reason."""
+    """Transfers of each size over each link; the median of three ignores one outlier."""
 
     seed: int = Field(default=0, ge=0)
     """All chance (the random mapping) is drawn from it, so a run can be repeated."""

@@ -49,6 +49,7 @@ Compare = Annotated[
     list[str], typer.Option("--compare", help="Also stream through this schedule (repeatable).")
 ]
 Seed = Annotated[int, typer.Option(min=0, help="Fixes everything that is drawn at random.")]
+Repeats = Annotated[int, typer.Option(min=1, help="Runs of each task on each node.")]
 Reuse = Annotated[
     bool, typer.Option("--reuse-profiles", help="Take earlier measurements of this code.")
 ]
@@ -64,7 +65,7 @@ def run(
     compare: Compare = [],
     in_flight: Annotated[int, typer.Option(min=1, help="Items under way at once.")] = 32,
     rate: Annotated[float, typer.Option(min=0, help="Items offered a second; 0 for all.")] = 0.0,
-    repeats: Annotated[int, typer.Option(min=1, help="Measurements of each kind.")] = 3,
+    repeats: Repeats = 5,
     seed: Seed = 0,
     reuse_profiles: Reuse = False,
     overwrite: Annotated[
@@ -82,7 +83,6 @@ def run(
         in_flight_max=in_flight,
         interval_s=1 / rate if rate else 0.0,
         profile_repeats=repeats,
-        link_repeats=repeats,
         seed=seed,
     )
     request = RunRequest(app, cluster, inputs, output, settings, engine, reuse_profiles, overwrite)
@@ -97,7 +97,7 @@ def map_tasks(
     inputs: Annotated[list[Path], typer.Option("--input", help="As in run.")] = [],
     scheduler: Scheduler = "heft",
     compare: Compare = ["random", "single-node"],
-    repeats: Annotated[int, typer.Option(min=1, help="Measurements of each kind.")] = 3,
+    repeats: Repeats = 5,
     seed: Seed = 0,
     reuse_profiles: Reuse = False,
     engine: Annotated[str, typer.Option(help="Where agents run.")] = "local",
@@ -110,7 +110,6 @@ def map_tasks(
         scheduler=scheduler,
         compare=tuple(compare),
         profile_repeats=repeats,
-        link_repeats=repeats,
         seed=seed,
     )
     request = RunRequest(app, cluster, inputs, output, settings, engine, reuse_profiles, True)

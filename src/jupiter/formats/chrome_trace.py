@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 
 from jupiter.model.ids import NodeId
-from jupiter.model.run import RunRecord
+from jupiter.model.run import RunRecord, core_lanes
 
 _US_PER_S = 1e6
 Event = dict[str, object]
@@ -22,7 +22,7 @@ def dumps(run: RunRecord) -> str:
     for node, pid in pids.items():
         events.append(_meta("process_name", pid, 0, f"node {node}"))
         events.append({**_meta("process_sort_index", pid, 0, ""), "args": {"sort_index": pid}})
-    lanes = _lanes(run)
+    lanes = core_lanes(run.tasks)
     seen: set[tuple[int, int]] = set()
     for record, lane in zip(run.tasks, lanes, strict=True):
         pid = pids[record.node]
@@ -58,21 +58,6 @@ def _us(time_s: float) -> int:
 
 def _meta(kind: str, pid: int, tid: int, name: str) -> Event:
     return {"name": kind, "ph": "M", "pid": pid, "tid": tid, "args": {"name": name}}
-
-
-def _lanes(run: RunRecord) -> list[int]:
-    """Return a core for every execution: the lowest that is free at its start."""
-    free_us: dict[NodeId, list[int]] = {}
-    lanes = []
-    for record in run.tasks:
-        ends = free_us.setdefault(record.node, [])
-        start, end = _us(record.execute_s), _us(record.finish_s)
-        lane = next((k for k, busy_until in enumerate(ends) if busy_until <= start), len(ends))
-        if lane == len(ends):
-            ends.append(0)
-        ends[lane] = end
-        lanes.append(lane)
-    return lanes
 
 
 def _transfers(run: RunRecord, pids: dict[NodeId, int]) -> list[Event]:

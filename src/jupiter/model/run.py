@@ -5,7 +5,7 @@ All times are seconds after the run's first item was accepted, on one common clo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -166,6 +166,27 @@ def steady_period_s(done_s: tuple[float, ...]) -> float:
     if len(done_s) >= 8:
         low, high = len(done_s) // 4, (3 * len(done_s)) // 4
     return (done_s[high] - done_s[low]) / (high - low)
+
+
+def core_lanes(tasks: Sequence[TaskRecord]) -> list[int]:
+    """Return a core of its node for every execution: the lowest that is free at its start.
+
+    Times are compared as whole microseconds, the resolution of traces.
+
+    Args:
+        tasks: In the order of their starts.
+    """
+    free_us: dict[NodeId, list[int]] = {}
+    lanes = []
+    for record in tasks:
+        ends = free_us.setdefault(record.node, [])
+        start, end = round(record.execute_s * 1e6), round(record.finish_s * 1e6)
+        lane = next((k for k, busy_until in enumerate(ends) if busy_until <= start), len(ends))
+        if lane == len(ends):
+            ends.append(0)
+        ends[lane] = end
+        lanes.append(lane)
+    return lanes
 
 
 @dataclass(frozen=True)

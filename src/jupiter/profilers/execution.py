@@ -1,6 +1,6 @@
 """Runs every task on every node and times it.
 
-The whole graph is put on one node and sample items are sent through it one at a time, so tasks meet
+The whole graph is put on one node and sample items are sent through it, so tasks meet
 the inputs that their parents really make, and are timed by the same agent that runs them later.
 """
 
@@ -21,7 +21,10 @@ from jupiter.model.ids import NodeId
 from jupiter.model.network import Node
 from jupiter.model.profile import ExecutionSample
 
-REPEATS = 3
+REPEATS = 5
+IN_FLIGHT = 3
+"""So that a node goes from one task to the next without a pause, as it does in a stream: after a
+pause processors are slower for a while."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,7 @@ async def measure_tasks(
                 mapping=dict.fromkeys(app.graph.tasks, node.name),
                 inputs=inputs,
                 results_dir=Path(folder),
-                in_flight_max=1,
+                in_flight_max=IN_FLIGHT,
             )
             return await stream(controller, order, on_item)
 
