@@ -10,8 +10,8 @@ from jupiter.model.run import RunRecord
 from jupiter.reports import layout, metrics
 from jupiter.reports.svg import colour, figure, ink_on, tag, text, ticks
 
-BOX_WIDTH, BOX_HEIGHT = 128.0, 40.0
-COLUMN_GAP, ROW_GAP = 46.0, 16.0
+BOX_WIDTH, BOX_HEIGHT = 144.0, 40.0
+COLUMN_GAP, ROW_GAP = 52.0, 16.0
 LINKS_DRAWN_MAX = 240
 """Links that carried nothing are left out beyond this: they would hide the others."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from html import escape
 
 from jupiter.kit.units import show_bytes, show_bytes_per_s, show_seconds
@@ -81,23 +82,33 @@ def _tiles(run: RunRecord) -> str:
 
 def _comparison(report: Report) -> str:
     runs = (report.main, *report.others)
-    rows = metrics.comparisons(report.main, report.others)
-    predicted = [
-        (
-            escape(run.schedule.scheduler),
-            escape(row.name),
-            show_seconds(row.predicted_s),
-            show_seconds(row.measured_s),
-            f"{row.error:+.1%}",
-        )
-        for run in runs
-        for row in metrics.prediction_figures(run)
-    ]
-    curves = _card("Items done over time", figures.curves_figure(runs))
-    bars = _card("Makespan of the same items", figures.bars_figure(rows)) if report.others else ""
-    table = _table(("schedule", "", "predicted", "measured", "error"), predicted, 2)
-    foretold = _card("Predicted against measured", table) if predicted else ""
-    return f'<section class="pair">{bars}{curves}{foretold}</section>'
+    bars = figures.bars_figure(metrics.comparisons(report.main, report.others))
+    curves = figures.curves_figure(runs)
+    return (
+        f'<section class="pair">{_card("Makespan of the same items", bars)}'
+        f"{_card('Items done over time', curves)}</section>{_predictions(runs)}"
+    )
+
+
+def _predictions(runs: Sequence[RunRecord]) -> str:
+    rows = []
+    head: list[str] = []
+    for run in runs:
+        found = metrics.prediction_figures(run)
+        if not found:
+            return ""
+        head = ["schedule"]
+        cells = [escape(run.schedule.scheduler)]
+        for each in found:
+            head += [f"{each.name}, predicted", "measured", "error"]
+            cells += [
+                show_seconds(each.predicted_s),
+                show_seconds(each.measured_s),
+                f"{each.error:+.1%}",
+            ]
+        rows.append(cells)
+    card = _card("Predicted against measured", _table(head, rows, 1))
+    return f"<section>{card}</section>"
 
 
 def _placement(run: RunRecord) -> str:
@@ -106,14 +117,19 @@ def _placement(run: RunRecord) -> str:
     network = _card(
         "Network, lines as thick as what they carried", figures.network_figure(run, colours)
     )
-    busy = "".join(
-        f'<li><i style="background:{colours[row.node]}"></i><span>{escape(row.node)}</span>'
-        f'<meter value="{min(1.0, row.busy_fraction):.3f}"></meter>'
-        f"<b>{row.busy_fraction:.0%}</b></li>"
-        for row in metrics.node_figures(run)
-    )
+    busy = "".join(map(partial(_busy_row, colours), metrics.node_figures(run)))
     nodes = _card("How busy each node was", f'<ul class="busy">{busy}</ul>')
     return f'<section>{graph}</section><section class="pair">{network}{nodes}</section>'
+
+
+def _busy_row(colours: figures.Colours, row: metrics.NodeFigures) -> str:
+    fill = colours[row.node]
+    length = f"{min(1.0, row.busy_fraction):.1%}"
+    return (
+        f'<li><i style="background:{fill}"></i><span>{escape(row.node)}</span>'
+        f'<u><s style="width:{length};background:{fill}"></s></u>'
+        f"<b>{row.busy_fraction:.0%}</b></li>"
+    )
 
 
 def _timeline(run: RunRecord) -> str:

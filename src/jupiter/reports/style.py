@@ -46,7 +46,8 @@ ul { list-style: none; margin: 0; padding: 0; }
 .busy li { display: grid; grid-template-columns: 20px minmax(80px, 1fr) 3fr 52px; gap: 8px;
   align-items: center; padding: 7px 0; } .busy span { overflow: hidden; text-overflow: ellipsis; }
 .busy b { text-align: right; font-variant-numeric: tabular-nums; }
-meter { width: 100%; height: 16px; } footer { color: var(--faint); font-size: 13px; }
+.busy u { display: block; height: 12px; border-radius: 4px; background: var(--lane); overflow: hidden; }
+.busy s { display: block; height: 100%; } footer { color: var(--faint); font-size: 13px; }
 summary { cursor: pointer; } dl { display: grid; grid-template-columns: max-content 1fr; gap: 2px 18px; }
 dd { margin: 0; color: var(--ink); } footer p { margin: 14px 0 0; }
 """

@@ -23,6 +23,10 @@ PALETTE = (
 """Told apart by people with any kind of colour vision for the first eight (Okabe and Ito 2008)."""
 
 
+CHAR_WIDTH = 7.4
+"""Pixels of a bold letter of 13 pixels, the widest that is used, on the generous side."""
+
+
 def colour(index: int) -> str:
     """Return the colour of the index-th thing; after the palette it starts again."""
     return PALETTE[index % len(PALETTE)]
@@ -61,7 +65,7 @@ def tag(name: str, *inside: str, title: str = "", **attributes: str | float) -> 
 def text(x: float, y: float, content: str, *, width: float = 0.0, **attributes: str | float) -> str:
     """Return a text, cut to a width in pixels where one is given."""
     shown = content
-    room = int(width / 6.4) if width else len(content)
+    room = int(width / CHAR_WIDTH) if width else len(content)
     if len(content) > room:
         shown = content[: max(1, room - 1)] + "…"
     whole = content if shown != content else ""

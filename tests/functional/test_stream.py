@@ -1,0 +1,361 @@
+"""Streams through real agents on loopback: every item once, nothing lost, nothing left."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import psutil
+import pytest
+
+from jupiter.engines.local import LocalEngine
+from jupiter.errors import InputError, RunError, TaskError
+from jupiter.interfaces.engine import AgentHandle
+from jupiter.model.ids import NodeId, TaskId
+from jupiter.model.network import Network
+from jupiter.model.run import RunRecord
+from jupiter.model.schedule import Assignment, Schedule
+from jupiter.orchestrator.loading import find_inputs, load_app, load_network
+from jupiter.orchestrator.session import Session, Watch
+from jupiter.settings import RunSettings
+
+DIAMOND = """
+name = "diamond"
+[[task]]
+name = "split"
+run = "work:split"
+route = "scatter"
+children = ["left", "right"]
+[[task]]
+name = "left"
+run = "work:left"
+children = ["merge"]
+[[task]]
+name = "right"
+run = ["sh", "-c", 'tr a-z A-Z < "$0" > "$1/upper.txt"', "{inputs}", "{output_dir}"]
+children = ["merge"]
+[[task]]
+name = "merge"
+run = "merge.py"
+sink = true
+"""
+WORK = """
+def split(inputs, output_dir):
+    text = inputs[0].read_text()
+    first, second = output_dir / "a.txt", output_dir / "b.txt"
+    first.write_text("first of " + text)
+    second.write_text("second of " + text)
+    return [first, second]
+
+def left(inputs, output_dir):
+    (output_dir / "left.txt").write_text("left " + inputs[0].read_text())
+"""
+MERGE = """
+import os
+
+def task(files, pathin, pathout):
+    texts = [open(os.path.join(pathin, name)).read() for name in files]
+    path = os.path.join(pathout, "result.txt")
+    with open(path, "w") as file:
+        file.write("|".join(texts))
+    return [path]
+"""
+
+
+def mapped(**nodes: str) -> Schedule:
+    assignments = tuple(
+        Assignment(TaskId(task), NodeId(node), 0.0, 0.0) for task, node in nodes.items()
+    )
+    return Schedule("by-hand", assignments)
+
+
+def stream(
+    app: Path,
+    cluster: Path,
+    items: Sequence[tuple[Path, ...]],
+    schedule: Schedule,
+    results: Path,
+    *,
+    settings: RunSettings | None = None,
+    on_item: Callable[[], None] = lambda: None,
+    engine: LocalEngine | None = None,
+) -> RunRecord:
+    async def work() -> RunRecord:
+        session = Session(
+            load_app(app).value,
+            load_network(cluster).value,
+            engine or LocalEngine(),
+            settings or RunSettings(),
+        )
+        async with session:
+            watch = Watch(item=on_item)
+            return await session.stream(schedule, items, results, watch=watch)
+
+    results.mkdir(exist_ok=True)
+    return asyncio.run(work())
+
+
+SPREAD = {"split": "n1", "left": "n2", "right": "n3", "merge": "n1"}
+
+
+def test_every_item_gives_its_own_result_once(
+    make_app: Callable[..., Path], cluster: Path, inputs: Path, tmp_path: Path, mark: str
+) -> None:
+    app = make_app(DIAMOND, work=WORK, merge=MERGE)
+    items = find_inputs([inputs])
+    run = stream(app, cluster, items, mapped(**SPREAD), tmp_path / "out")
+    assert [item.status for item in run.items] == ["done"] * 30
+    assert len(list((tmp_path / "out").iterdir())) == 30
+    for item, (source,) in zip(run.items, items, strict=True):
+        (name,) = item.results
+        text = source.read_text()
+        expected = f"left first of {text}|{('second of ' + text).upper()}"
+        assert (tmp_path / "out" / name).read_text() == expected
+    assert len(run.tasks) == 4 * 30
+    assert {record.node for record in run.tasks} == {"n1", "n2", "n3"}
+
+
+def test_few_items_in_flight_give_the_same(
+    make_app: Callable[..., Path], cluster: Path, inputs: Path, tmp_path: Path, mark: str
+) -> None:
+    app = make_app(DIAMOND, work=WORK, merge=MERGE)
+    run = stream(
+        app,
+        cluster,
+        find_inputs([inputs])[:10],
+        mapped(**SPREAD),
+        tmp_path / "out",
+        settings=RunSettings(in_flight_max=1),
+    )
+    assert [item.status for item in run.items] == ["done"] * 10
+    for earlier, later in zip(run.items, run.items[1:], strict=False):
+        assert earlier.done_s is not None
+        assert later.accepted_s >= earlier.done_s
+
+
+def test_large_parts_arrive_whole(
+    make_app: Callable[..., Path], cluster: Path, tmp_path: Path, mark: str
+) -> None:
+    app = make_app(DIAMOND, work=WORK, merge=MERGE)
+    source = tmp_path / "big.txt"
+    source.write_text("0123456789abcde\n" * 200_000)
+    run = stream(app, cluster, [(source,)], mapped(**SPREAD), tmp_path / "out")
+    text = source.read_text()
+    expected = f"left first of {text}|{('second of ' + text).upper()}"
+    assert (tmp_path / "out" / run.items[0].results[0]).read_text() == expected
+
+
+BATCH = """
+name = "batch"
+[[task]]
+name = "one"
+run = "work:one"
+route = "scatter"
+children = ["x", "y"]
+[[task]]
+name = "x"
+run = "work:keep"
+children = ["join"]
+[[task]]
+name = "y"
+run = "work:keep"
+children = ["join"]
+[[task]]
+name = "join"
+run = "work:join"
+sink = true
+"""
+BATCH_WORK = """
+def one(inputs, output_dir):
+    (output_dir / "one.txt").write_text(inputs[0].read_text())
+
+def keep(inputs, output_dir):
+    (output_dir / "kept.txt").write_text(inputs[0].read_text())
+
+def join(inputs, output_dir):
+    (output_dir / "pair.txt").write_text("".join(path.read_text() for path in inputs))
+"""
+
+
+def test_scatter_with_too_few_outputs_joins_consecutive_items(
+    make_app: Callable[..., Path], cluster: Path, inputs: Path, tmp_path: Path, mark: str
+) -> None:
+    app = make_app(BATCH, work=BATCH_WORK)
+    items = find_inputs([inputs])[:5]
+    mapping = mapped(one="n1", x="n2", y="n3", join="n1")
+    run = stream(
+        app, cluster, items, mapping, tmp_path / "out", settings=RunSettings(in_flight_max=1)
+    )
+    assert [item.status for item in run.items] == ["done"] * 4 + ["failed"]
+    assert "the stream ended before every child of one had an output" in run.items[4].detail
+    for pair in (0, 2):
+        name = run.items[pair].results[0]
+        assert run.items[pair + 1].results == (name,)
+        both = items[pair][0].read_text() + items[pair + 1][0].read_text()
+        assert (tmp_path / "out" / name).read_text() == both
+
+
+ONE = """
+name = "one"
+[[task]]
+name = "only"
+run = "work:only"
+sink = true
+retries = 1
+"""
+
+
+def test_task_that_fails_is_tried_again_then_told_with_its_reason(
+    make_app: Callable[..., Path], cluster: Path, inputs: Path, tmp_path: Path, mark: str
+) -> None:
+    code = """
+    def only(inputs, output_dir):
+        if inputs[0].name == "in3.txt":
+            raise ValueError("three is not to be had")
+        (output_dir / inputs[0].name).write_text("ok")
+    """
+    app = make_app(ONE, work=code)
+    run = stream(app, cluster, find_inputs([inputs])[:6], mapped(only="n1"), tmp_path / "out")
+    assert [item.status for item in run.items].count("done") == 5
+    (bad,) = (item for item in run.items if item.status == "failed")
+    assert bad.name == "in3.txt"
+    assert "task only failed in 2 attempts: ValueError: three is not to be had" in bad.detail
+    failed = [record for record in run.tasks if record.status == "failed"]
+    assert [record.attempt for record in failed] == [1, 2]
+    assert "Traceback" in failed[0].detail
+
+
+def test_worker_that_is_killed_costs_one_attempt_and_no_item(
+    make_app: Callable[..., Path], cluster: Path, inputs: Path, tmp_path: Path, mark: str
+) -> None:
+    code = """
+    import os, signal
+    from pathlib import Path
+
+    def only(inputs, output_dir):
+        once = Path(os.environ["JUPITER_TEST"], "killed")
+        if inputs[0].name == "in2.txt" and not once.exists():
+            once.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        (output_dir / inputs[0].name).write_text("ok")
+    """
+    app = make_app(ONE, work=code)
+    run = stream(app, cluster, find_inputs([inputs])[:6], mapped(only="n1"), tmp_path / "out")
+    assert [item.status for item in run.items] == ["done"] * 6
+    (failed,) = (record for record in run.tasks if record.status == "failed")
+    assert "SIGKILL" in failed.detail
+
+
+def test_task_without_an_end_is_stopped_at_its_limit(
+    make_app: Callable[..., Path], cluster: Path, inputs: Path, tmp_path: Path, mark: str
+) -> None:
+    code = """
+    import threading
+
+    def only(inputs, output_dir):
+        threading.Event().wait()
+    """
+    app = make_app(ONE.replace("retries = 1", 'retries = 0\ntimeout = "200 ms"'), work=code)
+    run = stream(app, cluster, find_inputs([inputs])[:2], mapped(only="n1"), tmp_path / "out")
+    assert [item.status for item in run.items] == ["failed"] * 2
+    assert "no end within the time limit of 0.2 s" in run.items[0].detail
+
+
+def test_output_outside_its_folder_is_refused(
+    make_app: Callable[..., Path], cluster: Path, inputs: Path, tmp_path: Path, mark: str
+) -> None:
+    code = """
+    def only(inputs, output_dir):
+        if inputs[0].name == "in0.txt":
+            return "/etc/hostname"
+        (output_dir / "link").symlink_to("/etc/hostname")
+    """
+    app = make_app(ONE.replace("retries = 1", "retries = 0"), work=code)
+    run = stream(app, cluster, find_inputs([inputs])[:2], mapped(only="n1"), tmp_path / "out")
+    assert [item.status for item in run.items] == ["failed"] * 2
+    assert "not in its output folder" in run.items[0].detail
+    assert "is no regular file" in run.items[1].detail
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_code_that_cannot_be_loaded_ends_the_run_before_the_first_item(
+    make_app: Callable[..., Path], cluster: Path, inputs: Path, tmp_path: Path, mark: str
+) -> None:
+    app = make_app(ONE, work="import no_such_module_at_all")
+    with pytest.raises(TaskError, match=r"node n1: the code of task only cannot be loaded") as told:
+        stream(app, cluster, find_inputs([inputs]), mapped(only="n1"), tmp_path / "out")
+    assert "no_such_module_at_all" in told.value.detail
+
+
+def test_link_that_is_missing_ends_the_run_with_its_name(
+    make_app: Callable[..., Path], inputs: Path, tmp_path: Path, mark: str
+) -> None:
+    cluster = tmp_path / "cluster.toml"
+    cluster.write_text(
+        '[[node]]\nname = "home"\nrole = "home"\n[[node]]\nname = "n1"\n'
+        '[[link]]\nsource = "home"\ntarget = "n1"\n'
+    )
+    app = make_app(ONE, work="def only(inputs, output_dir):\n    (output_dir / 'x').touch()\n")
+    with pytest.raises(RunError, match="node n1 has no link to node home"):
+        stream(app, cluster, find_inputs([inputs]), mapped(only="n1"), tmp_path / "out")
+
+
+class WatchedEngine(LocalEngine):
+    """Remembers where its agents are."""
+
+    handles: dict[NodeId, AgentHandle]
+
+    async def start(
+        self, network: Network, token: str, on_exit: Callable[[NodeId, str], None]
+    ) -> dict[NodeId, AgentHandle]:
+        self.handles = dict(await super().start(network, token, on_exit))
+        return self.handles
+
+
+def test_agent_that_is_killed_ends_the_run_and_leaves_nothing(
+    make_app: Callable[..., Path], cluster: Path, inputs: Path, tmp_path: Path, mark: str
+) -> None:
+    app = make_app(DIAMOND, work=WORK, merge=MERGE)
+    engine = WatchedEngine()
+
+    def kill_one() -> None:
+        process = psutil.Process(engine.handles[NodeId("n2")].pid)
+        if process.is_running():
+            process.kill()
+
+    with pytest.raises(RunError, match="the agent of node n2 is gone"):
+        stream(
+            app,
+            cluster,
+            find_inputs([inputs]) * 20,
+            mapped(**SPREAD),
+            tmp_path / "out",
+            on_item=kill_one,
+            engine=engine,
+        )
+
+
+def test_agents_have_folders_of_their_own(
+    make_app: Callable[..., Path], cluster: Path, inputs: Path, tmp_path: Path, mark: str
+) -> None:
+    code = """
+    import os
+
+    def only(inputs, output_dir):
+        (output_dir / "where.txt").write_text(os.getcwd() + "\\n" + str(inputs[0]))
+    """
+    app = make_app(ONE, work=code)
+    run = stream(app, cluster, find_inputs([inputs])[:1], mapped(only="n2"), tmp_path / "out")
+    lines = (tmp_path / "out" / run.items[0].results[0]).read_text().splitlines()
+    root = tempfile.gettempdir()
+    assert all(line.startswith(root) and "/n2/" in line for line in lines), lines
+
+
+def test_service_is_refused_before_anything_starts(
+    make_app: Callable[..., Path], cluster: Path, tmp_path: Path
+) -> None:
+    app = make_app(ONE + '[[service]]\nname = "cache"\nrun = ["cache"]\n', work="x = 1")
+    with pytest.raises(InputError, match="helper services"):
+        stream(app, cluster, [], mapped(only="n1"), tmp_path / "out")
