@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from jupiter.model.app import Application
+from jupiter.costs.execution import predicted_execution
+from jupiter.errors import Fault, InputError
+from jupiter.model.app import Application, Task
 from jupiter.model.graph import TaskGraph
 from jupiter.model.ids import INGRESS, SINK, NodeId, TaskId
 from jupiter.model.network import Network, Node
@@ -18,31 +18,58 @@ def build_problem(app: Application, network: Network, profiles: Profiles) -> Pro
     The way in and the way out are tasks of their own, ``@in`` and ``@out``, pinned to home and
     without work, so that the transfers from and to home count. Only workers run tasks.
 
-    A task that was not measured on a node is taken to need as long as on the measured node most
-    like it, times the ratio of their speeds. A link that was not measured counts as the network
-    file says. A pair without a link cannot be crossed.
+    Args:
+        app: What is to be placed.
+        network: Where. A link that was not measured counts as the network says; a pair without a
+            link cannot be crossed, whatever was measured once.
+        profiles: What was measured. An execution that was not is estimated as
+            `costs.execution.predicted_execution` says; bytes of an edge that were not are 0.
+
+    Raises:
+        InputError: The network has not exactly one home.
     """
-    home = network.homes[0].name
-    graph = graph_with_ends(app)
-    workers = network.workers
+    home = _home(network)
+    graph = _with_ends(app)
     execution_s: dict[tuple[TaskId, NodeId], float] = {(INGRESS, home): 0.0, (SINK, home): 0.0}
-    for task in app.graph.tasks:
-        for node in workers:
-            seconds = execution_seconds(task, node, network, profiles)
-            if seconds is not None:
-                execution_s[task, node.name] = seconds
+    for task in app.tasks:
+        for node in network.workers:
+            found = predicted_execution(task.name, node.name, network, profiles)
+            if found is not None and _has_room(task, node):
+                execution_s[task.name, node.name] = found.median_s
+    nodes = (home, *(node.name for node in network.workers))
     return Problem(
         graph=graph,
-        nodes=(home, *(node.name for node in workers)),
+        nodes=nodes,
         execution_s=execution_s,
         edge_bytes={edge: profiles.edge_bytes.get(edge, 0.0) for edge in graph.edges},
-        links=transfer_models(network, profiles),
-        cores={node.name: node.cores for node in network.nodes},
+        links=_links(nodes, network, profiles),
+        cores={node: network.by_name[node].cores for node in nodes},
         pinned={INGRESS: home, SINK: home},
     )
 
 
-def graph_with_ends(app: Application) -> TaskGraph:
+def _home(network: Network) -> NodeId:
+    if len(network.homes) != 1:
+        raise InputError(
+            Fault(
+                "items must enter and leave at exactly one home node",
+                file=network.name,
+                got=", ".join(node.name for node in network.homes) or "none",
+                expected="one node with the role home",
+                remedy="give one node the role home",
+            )
+        )
+    return network.homes[0].name
+
+
+def _has_room(task: Task, node: Node) -> bool:
+    """Return whether the memory of a node is enough; what is not known is taken to be."""
+    if task.memory_bytes is None or node.memory_bytes is None:
+        return True
+    return task.memory_bytes <= node.memory_bytes
+
+
+def _with_ends(app: Application) -> TaskGraph:
     """Return the task graph with ``@in`` before its entries and ``@out`` after its sinks."""
     graph = app.graph
     children: dict[TaskId, tuple[TaskId, ...]] = {INGRESS: graph.entries}
@@ -54,33 +81,17 @@ def graph_with_ends(app: Application) -> TaskGraph:
     return TaskGraph(children)
 
 
-def execution_seconds(
-    task: TaskId, node: Node, network: Network, profiles: Profiles
-) -> float | None:
-    """Return the seconds of a task on a node: measured, else scaled from another node, else None.
-
-    Of several measured nodes the one with the nearest speed is taken; ties go to the first.
-    """
-    measured = profiles.executions.get((task, node.name))
-    if measured is not None:
-        return measured.median_s
-    others = [other for other in network.nodes if (task, other.name) in profiles.executions]
-    if not others:
-        return None
-    like = min(others, key=lambda other: abs(other.speed - node.speed))
-    return profiles.executions[task, like.name].median_s * like.speed / node.speed
-
-
-def transfer_models(
-    network: Network, profiles: Profiles
-) -> Mapping[tuple[NodeId, NodeId], TransferModel]:
-    """Return the model of every link: measured, else as the network file says."""
+def _links(
+    nodes: tuple[NodeId, ...], network: Network, profiles: Profiles
+) -> dict[tuple[NodeId, NodeId], TransferModel]:
+    """Return the model of every link between nodes: measured, else as the network says."""
     models = {}
+    known = frozenset(nodes)
     for link in network.links:
         pair = (link.source, link.target)
+        if not known.issuperset(pair):
+            continue
         measured = profiles.links.get(pair)
-        if measured is not None:
-            models[pair] = measured.model
-        else:
-            models[pair] = TransferModel(link.latency_s, 1 / link.bandwidth_bytes_per_s)
+        nominal = TransferModel(link.latency_s, 1 / link.bandwidth_bytes_per_s)
+        models[pair] = measured.model if measured is not None else nominal
     return models

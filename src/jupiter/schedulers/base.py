@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from importlib import import_module
-from typing import Protocol
+from typing import Protocol, cast
 
-from jupiter.errors import Fault, InputError
-from jupiter.kit.names import nearest
+from jupiter.kit.registry import Registry
 from jupiter.model.problem import Problem
 from jupiter.model.schedule import Schedule
 
 
 class Scheduler(Protocol):
-    """An algorithm from a problem to a schedule: no I/O, no clock, all chance from the seed."""
+    """An algorithm from a problem to a schedule: no I/O, no clock, all chance from the seed.
+
+    Its name is the one it is registered by, and the `Schedule.scheduler` of what it returns.
+    """
 
     def __call__(self, problem: Problem, *, seed: int = 0) -> Schedule:
         """Return a schedule.
@@ -23,36 +23,28 @@ class Scheduler(Protocol):
             seed: Where the algorithm draws at random; others ignore it.
 
         Raises:
-            SchedulingError: No schedule exists.
+            SchedulingError: No schedule exists, or none was found; the text names the task.
         """
         ...
 
 
-BUILT_IN: Mapping[str, str] = {
-    "heft": "jupiter.schedulers.heft:heft",
-    "random": "jupiter.schedulers.random_mapping:random_mapping",
-    "single-node": "jupiter.schedulers.single_node:single_node",
-}
-"""Name of every scheduler that is shipped, and where it is."""
+SCHEDULERS = Registry(
+    kind="scheduler",
+    group="jupiter.schedulers",
+    built_in={
+        "heft": "jupiter.schedulers.heft:heft",
+        "random": "jupiter.schedulers.random_mapping:random_mapping",
+        "single-node": "jupiter.schedulers.single_node:single_node",
+        "exhaustive": "jupiter.schedulers.exhaustive:exhaustive",
+    },
+)
+"""All schedulers; an installed package adds one by an entry point in ``jupiter.schedulers``."""
 
 
 def find_scheduler(name: str) -> Scheduler:
     """Return the scheduler with a name.
 
     Raises:
-        InputError: There is none.
+        InputError: There is none, or it cannot be imported.
     """
-    place = BUILT_IN.get(name)
-    if place is None:
-        near = nearest(name, BUILT_IN)
-        raise InputError(
-            Fault(
-                "unknown scheduler",
-                got=name,
-                expected=", ".join(BUILT_IN),
-                remedy=f"did you mean {near}?" if near else "one of these names",
-            )
-        )
-    module, _, function = place.partition(":")
-    found: Callable[..., Schedule] = getattr(import_module(module), function)
-    return found
+    return cast("Scheduler", SCHEDULERS.find(name))

@@ -5,93 +5,122 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from jupiter.errors import SchedulingError
-from jupiter.model.graph import Edge
-from jupiter.model.ids import NodeId, TaskId
-from jupiter.model.problem import Problem
-from jupiter.model.schedule import Assignment, Schedule
+from jupiter.model.ids import NodeId
+from jupiter.model.schedule import Assignment
+from jupiter.schedulers.indexed import UNREACHABLE_S, Indexed
 from jupiter.schedulers.timeline import Timeline
+
+_NOT_COMPARED: Mapping[NodeId, float] = {}
 
 
 class Placing:
-    """Tasks placed so far, parents before children.
+    """Tasks placed so far, parents before children. Links are idle, nodes run what fits.
 
     Args:
-        problem: What is to be placed.
+        indexed: What is to be placed.
     """
 
-    def __init__(self, problem: Problem) -> None:
-        self._problem = problem
-        self._timelines = {node: Timeline(problem.cores.get(node, 1)) for node in problem.nodes}
-        self._placed: dict[TaskId, Assignment] = {}
-        self._candidates = viable_nodes(problem)
+    def __init__(self, indexed: Indexed) -> None:
+        self._indexed = indexed
+        self._timelines = [Timeline(cores) for cores in indexed.cores]
+        self._tails_s = [0.0] * len(indexed.nodes)
+        self.node = [-1] * len(indexed.tasks)
+        """Node of every task that has one."""
+        self.start_s = [0.0] * len(indexed.tasks)
+        self.finish_s = [0.0] * len(indexed.tasks)
+        self._placed: list[int] = []
 
-    def candidates(self, task: TaskId) -> tuple[NodeId, ...]:
-        """Return the nodes that can run a task and pass its outputs on."""
-        return self._candidates[task]
+    def ready_row_s(self, task: int) -> list[float]:
+        """Return when all inputs of a task could be on each node; infinite where they cannot.
 
-    def interval_s(self, task: TaskId, node: NodeId) -> tuple[float, float] | None:
-        """Return the earliest start and finish of a task on a node.
-
-        None where a parent's output cannot get there.
+        Cost: O(parents x nodes).
         """
-        problem = self._problem
-        ready_s = 0.0
-        for parent in problem.graph.parents[task]:
-            placed = self._placed[parent]
-            transfer_s = problem.transfer_s(Edge(parent, task), placed.node, node)
-            if transfer_s is None:
-                return None
-            ready_s = max(ready_s, placed.finish_s + transfer_s)
-        duration_s = problem.execution_s[task, node]
-        start_s = self._timelines[node].earliest_start_s(ready_s, duration_s)
-        return start_s, start_s + duration_s
+        indexed = self._indexed
+        ready_s = [0.0] * len(indexed.nodes)
+        for parent, size in zip(indexed.parents[task], indexed.parent_bytes[task], strict=True):
+            source = self.node[parent]
+            done_s = self.finish_s[parent]
+            links = zip(
+                ready_s, indexed.latency_s[source], indexed.seconds_per_byte[source], strict=True
+            )
+            ready_s = [
+                arrive_s if (arrive_s := done_s + (latency_s + size * rate)) > known_s else known_s
+                for known_s, latency_s, rate in links
+            ]
+        return ready_s
 
-    def place(
-        self,
-        task: TaskId,
-        node: NodeId,
-        reason: str = "",
-        finish_by_node_s: Mapping[NodeId, float] | None = None,
-    ) -> None:
+    def finish_row_s(self, task: int) -> list[float]:
+        """Return the earliest finish of a task on each node; infinite where it cannot be."""
+        slots = zip(
+            self.ready_row_s(task),
+            self._indexed.seconds[task],
+            self._tails_s,
+            self._timelines,
+            strict=True,
+        )
+        return [
+            ready_s + seconds
+            if ready_s >= tail_s or seconds == UNREACHABLE_S
+            else timeline.earliest_start_s(ready_s, seconds) + seconds
+            for ready_s, seconds, tail_s, timeline in slots
+        ]
+
+    def put(self, task: int, node: int) -> None:
         """Put a task on a node at its earliest time there.
 
         Raises:
-            SchedulingError: An input cannot get there.
+            SchedulingError: The node cannot run it, or an input cannot get there.
         """
-        interval = self.interval_s(task, node)
-        if interval is None:
-            raise SchedulingError(f"an input of task {task} has no link to node {node}")
-        start_s, finish_s = interval
-        self._timelines[node].occupy(start_s, finish_s - start_s)
-        self._placed[task] = Assignment(
-            task, node, start_s, finish_s, reason, finish_by_node_s or {}
-        )
-
-    def schedule(self, scheduler: str, **options: str | int | float) -> Schedule:
-        """Return what was built."""
-        return Schedule(scheduler, tuple(self._placed.values()), options)
-
-
-def viable_nodes(problem: Problem) -> dict[TaskId, tuple[NodeId, ...]]:
-    """Return the nodes of every task from which each child can be reached on one of its own.
-
-    So a task is never put where its outputs would be stuck.
-
-    Raises:
-        SchedulingError: A task has no such node.
-    """
-    viable: dict[TaskId, tuple[NodeId, ...]] = {}
-    for task in reversed(problem.graph.topological_order):
-        able = problem.candidates(task)
-        viable[task] = tuple(
-            node
-            for node in able
-            if all(
-                any(other == node or (node, other) in problem.links for other in viable[child])
-                for child in problem.graph.children[task]
+        indexed = self._indexed
+        seconds = indexed.seconds[task][node]
+        if seconds == UNREACHABLE_S:
+            raise SchedulingError(
+                f"task {indexed.tasks[task]} cannot run on node {indexed.nodes[node]}"
             )
+        timeline = self._timelines[node]
+        start_s = timeline.earliest_start_s(self._ready_s(task, node), seconds)
+        timeline.occupy(start_s, seconds)
+        self._tails_s[node] = timeline.tail_s
+        self.node[task] = node
+        self.start_s[task] = start_s
+        self.finish_s[task] = start_s + seconds
+        self._placed.append(task)
+
+    def _ready_s(self, task: int, node: int) -> float:
+        indexed = self._indexed
+        ready_s = 0.0
+        for parent, size in zip(indexed.parents[task], indexed.parent_bytes[task], strict=True):
+            source = self.node[parent]
+            transfer_s = (
+                indexed.latency_s[source][node] + size * indexed.seconds_per_byte[source][node]
+            )
+            if transfer_s == UNREACHABLE_S:
+                raise SchedulingError(
+                    f"task {indexed.tasks[task]} cannot run on node {indexed.nodes[node]}: no link "
+                    f"leads there from node {indexed.nodes[source]}, where its parent "
+                    f"{indexed.tasks[parent]} is"
+                )
+            ready_s = max(ready_s, self.finish_s[parent] + transfer_s)
+        return ready_s
+
+    def assignment(
+        self,
+        task: int,
+        reason: str = "",
+        finish_by_node_s: Mapping[NodeId, float] = _NOT_COMPARED,
+    ) -> Assignment:
+        """Return the place that a task has got."""
+        indexed = self._indexed
+        return Assignment(
+            indexed.tasks[task],
+            indexed.nodes[self.node[task]],
+            self.start_s[task],
+            self.finish_s[task],
+            reason,
+            finish_by_node_s,
         )
-        if not viable[task]:
-            why = "its outputs have no link to its children" if able else "no node can run it"
-            raise SchedulingError(f"task {task} cannot be placed: {why}")
-    return viable
+
+    @property
+    def makespan_s(self) -> float:
+        """Latest finish so far; the earliest start is always 0."""
+        return max(self.finish_s, default=0.0)
