@@ -33,7 +33,7 @@ def test_rates_are_read_as_bytes_per_second() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["5", "", "ms", "5 m", "-1 s", "1e400 s", "5 ms ms", "nan s", "٥ s", "1" * 100 + " s"]
+    "text", ["5", "", "ms", "5 m", "-1 s", "1e400 s", "5 ms ms", "nan s", "1" * 100 + " s"]
 )
 def test_what_is_no_quantity_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(ValueError, match=r"5 ms|must be finite"):

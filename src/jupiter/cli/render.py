@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from rich.box import SIMPLE_HEAD
@@ -19,7 +20,9 @@ from jupiter.model.run import Report, RunRecord
 from jupiter.model.schedule import Schedule
 from jupiter.reports import metrics
 
-BAR_WIDTH = 24
+BAR_WIDTH = 16
+MATRIX_NODES_MAX = 8
+LINKS_LISTED_MAX = 20
 FAILURES_SHOWN = 10
 
 
@@ -28,6 +31,7 @@ def table(title: str, *columns: str, numbers: int = 0) -> Table:
     made = Table(title=title, box=SIMPLE_HEAD, title_justify="left", title_style="bold")
     for k, column in enumerate(columns):
         made.add_column(column, justify="right" if k >= numbers else "left", no_wrap=k == 0)
+        made.columns[-1].overflow = "ellipsis" if k == 0 else "fold"
     return made
 
 
@@ -82,16 +86,6 @@ def profile_tables(app: Application, network: Network, profiles: Profiles) -> Re
             found = profiles.executions.get((task, node))
             row.append(f"{show_seconds(found.median_s)}" if found else "n/a")
         times.add_row(task, *row)
-    links = table("Links as measured", "from", "to", "latency", "bandwidth", "error", numbers=2)
-    for (source, target), link in profiles.links.items():
-        per_byte = link.model.seconds_per_byte
-        links.add_row(
-            source,
-            target,
-            show_seconds(link.model.latency_s),
-            show_bytes_per_s(1 / per_byte) if per_byte else "unlimited",
-            f"{link.residual:.1%}",
-        )
     load = table("Nodes now", "node", "cores", "memory", "used", "busy", numbers=1)
     for node, sample in profiles.resources.items():
         load.add_row(
@@ -101,7 +95,35 @@ def profile_tables(app: Application, network: Network, profiles: Profiles) -> Re
             f"{sample.memory_fraction:.0%}",
             f"{sample.cpu_fraction:.0%}",
         )
-    return Group(times, links, load)
+    return Group(times, _measured_links(network, profiles), load)
+
+
+def _measured_links(network: Network, profiles: Profiles) -> RenderableType:
+    """Return a matrix of the links, or a list where the network is too large for one."""
+    names = [node.name for node in network.nodes]
+    if len(names) > MATRIX_NODES_MAX:
+        rows = table("Links as measured", "from", "to", "latency", "bandwidth", numbers=2)
+        for (source, target), link in list(profiles.links.items())[:LINKS_LISTED_MAX]:
+            rate = show_bytes_per_s(_bandwidth(link.model.seconds_per_byte))
+            rows.add_row(source, target, show_seconds(link.model.latency_s), rate)
+        hidden = len(profiles.links) - LINKS_LISTED_MAX
+        return Group(rows, Text(f"… and {hidden} more links")) if hidden > 0 else rows
+    made = table("Links as measured: latency in ms/bandwidth in Mbit/s", "from", *names, numbers=1)
+    for source in names:
+        cells = []
+        for target in names:
+            found = profiles.links.get((source, target))
+            if found is None:
+                cells.append("·" if source == target else "none")
+                continue
+            mbit_per_s = _bandwidth(found.model.seconds_per_byte) * 8e-6
+            cells.append(f"{found.model.latency_s * 1e3:.1f}/{mbit_per_s:.3g}")
+        made.add_row(source, *cells)
+    return made
+
+
+def _bandwidth(seconds_per_byte: float) -> float:
+    return 1 / seconds_per_byte if seconds_per_byte else math.inf
 
 
 def mapping_table(schedules: Sequence[Schedule]) -> RenderableType:
@@ -186,7 +208,7 @@ def comparison_table(report: Report) -> Table:
     longest = max((row.makespan_s for row in rows), default=0.0) or 1.0
     made = table(
         "The same items through other schedules",
-        *("schedule", "makespan", "", "ratio", "period", "latency p50", "done"),
+        *("schedule", "", "makespan", "ratio", "period", "latency", "done"),
         numbers=2,
     )
     for k, row in enumerate(rows):

@@ -46,8 +46,7 @@ class Job:
     """What is to be done.
 
     Attributes:
-        inputs: One entry an item; for profiling they also serve where the application ships no
-            sample.
+        inputs: One entry an item.
         results_dir: Existing folder for the results of the main run.
         store: Where measurements are kept.
         reuse_profiles: Take the newest measurements of this code on this network, if there are
@@ -68,24 +67,29 @@ def network_digest(network: Network) -> str:
     return hashlib.sha256(cluster_toml.dumps(network).encode()).hexdigest()[:24]
 
 
-def sample_of(app: Application, inputs: Sequence[tuple[Path, ...]]) -> list[tuple[Path, ...]]:
-    """Return the inputs for profiling: the application's own samples, else the first inputs.
+def sample_of(
+    app: Application, inputs: Sequence[tuple[Path, ...]], count: int
+) -> list[tuple[Path, ...]]:
+    """Return the items to profile with: some of the inputs, evenly spread, else the shipped ones.
+
+    Run times depend on what is in an item, so the inputs at hand tell more than a sample.
 
     Raises:
         InputError: There are neither.
     """
-    sample: list[tuple[Path, ...]] = [(Path(app.root, name),) for name in app.sample_input]
-    sample = sample or list(inputs[:3])
-    if not sample:
+    if inputs:
+        step = max(1, len(inputs) // count)
+        return list(inputs[::step][:count])
+    if not app.sample_input:
         raise InputError(
             Fault(
                 "there is nothing to profile the tasks with",
                 file=app.root,
-                expected="files in sample_input/, or inputs",
-                remedy="put one or two typical inputs into sample_input/",
+                expected="inputs, or files in sample_input/",
+                remedy="name some with --input, or put typical ones into sample_input/",
             )
         )
-    return sample
+    return [(Path(app.root, name),) for name in app.sample_input]
 
 
 async def profile(session: Session, job: Job, screen: Screen) -> Profiles:
@@ -99,7 +103,8 @@ async def profile(session: Session, job: Job, screen: Screen) -> Profiles:
         items = len(job.network.workers) * (job.settings.profile_repeats + 1)
         with screen.stage("Profiling links and tasks", links + items) as tick:
             watch = Watch(link=tick, profile_item=tick)
-            known = await session.profile(sample_of(job.app, job.inputs), watch)
+            sample = sample_of(job.app, job.inputs, job.settings.profile_repeats)
+            known = await session.profile(sample, watch)
         job.store.add(*key, known)
     return gather(known.executions, known.edge_bytes, known.transfers, known.resources)
 
