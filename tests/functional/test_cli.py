@@ -142,7 +142,7 @@ def test_failed_item_gives_exit_code_1_and_its_reason(
         ({"--cluster": "clutser.toml"}, "did you mean"),
         ({"--scheduler": "hefd"}, "did you mean heft"),
         ({"--compare": "rnadom"}, "did you mean random"),
-        ({"--input": "nothing-here"}, "is not there"),
+        ({"--input": "nothing-here"}, "does not exist"),
         ({"--engine": "lokal"}, "did you mean local"),
         ({"--in-flight": "0"}, "--in-flight"),
         ({"--repeats": "many"}, "--repeats"),

@@ -17,7 +17,8 @@ from jupiter.model.ids import NodeId, TaskId
 from jupiter.model.network import Network
 from jupiter.model.run import RunRecord
 from jupiter.model.schedule import Assignment, Schedule
-from jupiter.orchestrator.loading import find_inputs, load_app, load_network
+from jupiter.orchestrator.inputs import find_inputs
+from jupiter.orchestrator.loading import load_app, load_network
 from jupiter.orchestrator.session import Session, Watch
 from jupiter.settings import RunSettings
 
@@ -84,8 +85,8 @@ def stream(
 ) -> RunRecord:
     async def work() -> RunRecord:
         session = Session(
-            load_app(app).value,
-            load_network(cluster).value,
+            load_app(app)[0],
+            load_network(cluster)[0],
             engine or LocalEngine(),
             settings or RunSettings(),
         )

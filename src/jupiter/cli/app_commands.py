@@ -26,9 +26,8 @@ def check(
     from jupiter.cli.render import app_table
     from jupiter.orchestrator.loading import load_app
 
-    parsed = load_app(app)
+    found, notes = load_app(app)
     if as_json:
-        found = parsed.value
         facts = {
             "name": found.name,
             "tasks": list(found.graph.tasks),
@@ -36,12 +35,12 @@ def check(
             "entries": list(found.graph.entries),
             "sinks": list(found.sinks),
             "services": [service.name for service in found.services],
-            "notes": [str(note) for note in parsed.notes],
+            "notes": [str(note) for note in notes],
         }
         sys.stdout.write(json.dumps(facts, indent=2) + "\n")
         return
-    tell(parsed.notes)
-    Console().print(app_table(parsed.value))
+    tell(notes)
+    Console().print(app_table(found))
 
 
 @commands.command()
@@ -57,9 +56,9 @@ def convert(
     from jupiter.formats import app_toml
     from jupiter.orchestrator.loading import load_app
 
-    parsed = load_app(app)
-    tell(parsed.notes)
-    text = app_toml.dumps(parsed.value)
+    found, notes = load_app(app)
+    tell(notes)
+    text = app_toml.dumps(found)
     if output is None:
         sys.stdout.write(text)
         return

@@ -26,6 +26,6 @@ def check(
     from jupiter.cli.render import network_table
     from jupiter.orchestrator.loading import load_network
 
-    parsed = load_network(file)
-    tell(parsed.notes)
-    Console().print(network_table(parsed.value))
+    network, notes = load_network(file)
+    tell(notes)
+    Console().print(network_table(network))

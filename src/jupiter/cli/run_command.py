@@ -23,7 +23,8 @@ from jupiter.model.network import Network
 from jupiter.model.profile import Profiles
 from jupiter.model.schedule import Schedule
 from jupiter.orchestrator import output, wiring, workflow
-from jupiter.orchestrator.loading import find_inputs, load_app, load_network
+from jupiter.orchestrator.inputs import find_inputs
+from jupiter.orchestrator.loading import load_app, load_network
 from jupiter.orchestrator.planning import Planner
 from jupiter.orchestrator.session import Session
 from jupiter.reports import metrics
@@ -114,9 +115,10 @@ def _load(request: RunRequest) -> tuple[Application, Network]:
     """Check everything that can be checked before anything is started."""
     for name in (request.settings.scheduler, *request.settings.compare):
         find_scheduler(name)
-    app, network = load_app(request.app), load_network(request.cluster)
-    tell((*app.notes, *network.notes))
-    return app.value, network.value
+    app, app_notes = load_app(request.app)
+    network, network_notes = load_network(request.cluster)
+    tell((*app_notes, *network_notes))
+    return app, network
 
 
 def run_to_end(work: Coroutine[Any, Any, T]) -> T:

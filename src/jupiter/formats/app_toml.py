@@ -1,14 +1,33 @@
-"""``app.toml``: a whole application in one file."""
+"""``app.toml``: an application in one file."""
 
 from __future__ import annotations
 
-from typing import Literal
+import re
+from collections.abc import Collection, Mapping, Sequence
 
 from pydantic import Field
 
-from jupiter.formats.cluster_toml import Bytes, Closed, Name, Seconds, quoted
-from jupiter.formats.text import Faults, Names, Parsed, Word, decode, did_you_mean
-from jupiter.formats.toml_text import Places, load
+from jupiter.errors import Fault, InputError
+from jupiter.formats.app_config import PORT_MAX
+from jupiter.formats.config_json import path_fault
+from jupiter.formats.graph_rules import (
+    HOMES,
+    Declared,
+    check_children,
+    check_graph,
+    check_task_names,
+)
+from jupiter.formats.text import Content, Faults, Places, Word, check_name
+from jupiter.formats.toml_source import (
+    Bytes,
+    Closed,
+    Seconds,
+    read_toml,
+    shown,
+    toml_key,
+    toml_pairs,
+    validate,
+)
 from jupiter.kit.names import printable
 from jupiter.model.app import (
     Application,
@@ -16,305 +35,375 @@ from jupiter.model.app import (
     ContainerRun,
     FunctionRun,
     NameRule,
+    Route,
     Run,
     ScriptRun,
     Service,
     Task,
 )
-from jupiter.model.graph import find_cycle
 from jupiter.model.ids import TaskId
 
-_RUN_FORMS = '"scripts/task.py", "module:function", ["program", "argument"], or image = "name"'
+FILE_NAME = "app.toml"
+_FUNCTION = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):([A-Za-z_]\w*)", re.ASCII)
 
 
-class _Runnable(Closed):
-    name: Name
-    run: str | list[str] | None = None
-    args: list[str] = []
-    image: str | None = None
-    command: list[str] = []
+class _File(Closed):
+    name: str | None = None
+    entry: str | None = None
+    sample_input: list[str] = Field(default_factory=list)
+    task: list[dict[str, object]] = Field(default_factory=list)
+    service: list[dict[str, object]] = Field(default_factory=list)
+    ports: dict[str, list[int]] = Field(default_factory=dict)
+    names: dict[str, dict[str, str]] = Field(default_factory=dict)
+    entry_nodes: dict[str, list[str]] = Field(default_factory=dict)
+    private: dict[str, object] = Field(default_factory=dict)
 
 
-class _Task(_Runnable):
-    children: list[str] = []
-    sink: bool = False
-    route: Literal["broadcast", "scatter"] = "broadcast"
-    inputs: int | None = Field(default=None, ge=1)
-    cores: int = Field(default=1, ge=1, le=4096)
-    memory: Bytes | None = None
-    retries: int = Field(default=2, ge=0, le=100)
-    timeout: Seconds | None = None
-    profile: bool = True
-
-
-class _Service(_Runnable):
-    peers: list[str] = []
-
-
-class _Port(Closed):
+class _Runs(Closed):
     name: str
-    service: int = Field(ge=1, le=65535)
-    container: int = Field(ge=1, le=65535)
+    run: object = None
+    args: list[str] = Field(default_factory=list)
+    image: str | None = None
+    command: list[str] = Field(default_factory=list)
 
 
-class _NameRule(Closed):
-    task: str
-    output: str
-    input: str
+class _Task(_Runs):
+    route: Route = "broadcast"
+    children: list[str] = Field(default_factory=list)
+    inputs: int | None = Field(default=None, ge=1)
+    sink: bool = False
+    profile: bool = True
+    cores: int = Field(default=1, ge=1, le=100_000)
+    memory: Bytes | None = None
+    retries: int = Field(default=2, ge=0, le=1_000)
+    timeout: Seconds | None = None
 
 
-class _App(Closed):
-    name: Name
-    entry: str | list[str] | None = None
-    sample_input: list[str] = []
-    task: list[_Task] = []
-    service: list[_Service] = []
-    port: list[_Port] = []
-    name_rule: list[_NameRule] = []
-    entry_nodes: dict[str, list[str]] = {}
-    private: dict[str, object] = {}
+class _Service(_Runs):
+    peers: list[str] = Field(default_factory=list)
 
 
-def parse(content: bytes | str, file: str = "app.toml", root: str = ".") -> Parsed[Application]:
-    """Read a file.
+def read(
+    content: Content, paths: Collection[str], root: str, name: str, faults: Faults
+) -> Application | None:
+    """Return the application, or None after reporting why there is none.
 
     Args:
-        content: The text.
-        file: Its path, for faults.
-        root: Folder that paths in it are relative to.
-
-    Raises:
-        InputError: With every fault.
+        content: Of the file.
+        paths: All files of the application folder, relative to it.
+        root: Of the application.
+        name: Where the file gives none.
+        faults: Taken in.
     """
-    faults = Faults(file)
-    text = decode(content, faults)
-    app = load(text, _App, faults)
-    places = Places(text)
-    _check_names(app, places, faults)
-    tasks = tuple(_task(task, k, places, faults) for k, task in enumerate(app.task))
-    services = tuple(_service(each, k, places, faults) for k, each in enumerate(app.service))
-    faults.check()
-    _check_graph(app, places, faults)
-    faults.check()
-    return faults.done(
-        Application(
-            name=app.name,
-            root=root,
-            tasks=tasks,
-            services=services,
-            ports={port.name: (port.service, port.container) for port in app.port},
-            name_rules={rule.task: NameRule(rule.output, rule.input) for rule in app.name_rule},
-            entry_nodes={task: tuple(nodes) for task, nodes in app.entry_nodes.items()},
-            sample_input=tuple(app.sample_input),
-            private=app.private,
-        )
+    found = read_toml(content, faults)
+    if found is None:
+        return None
+    values, places = found
+    top = validate(_File, values, (), places, faults)
+    if top is None:
+        return None
+    reader = _Reader(top, places, paths, faults)
+    tasks = reader.tasks()
+    services = reader.services()
+    reader.check()
+    if top.name is not None:
+        check_name(places.word(top.name, "name"), "application", faults)
+    if faults.errors:
+        return None
+    return Application(
+        name=top.name or name,
+        root=root,
+        tasks=tasks,
+        services=services,
+        ports={key: (pair[0], pair[1]) for key, pair in top.ports.items()},
+        name_rules={
+            key: NameRule(rule["output"], rule["input"]) for key, rule in top.names.items()
+        },
+        entry_nodes={key: tuple(nodes) for key, nodes in top.entry_nodes.items()},
+        sample_input=tuple(top.sample_input),
+        private=top.private,
     )
 
 
-def _check_names(app: _App, places: Places, faults: Faults) -> None:
-    names = Names("task", faults)
-    for kind, runnables in (("task", app.task), ("service", app.service)):
-        for k, each in enumerate(runnables):
-            names.add(_word(each.name, places.find((kind, k, "name"))))
-    if not app.task:
-        faults.add("names no task", expected="at least one table [[task]]", remedy="add one")
+class _Reader:
+    """Turns the tables of one file into tasks and services."""
 
+    def __init__(self, top: _File, places: Places, paths: Collection[str], faults: Faults) -> None:
+        self._top = top
+        self._places = places
+        self._paths = paths
+        self._faults = faults
+        self._has_code = any(path.endswith(".py") for path in paths)
+        self._task_names = self._names("task", top.task)
+        self._service_names = self._names("service", top.service)
 
-def _word(text: str, at: Word | int) -> Word:
-    return Word(text, at.line, at.column) if isinstance(at, Word) else Word(text, at, 0)
+    def _names(self, kind: str, tables: Sequence[Mapping[str, object]]) -> list[Word]:
+        return [
+            self._places.word(name, kind, k, "name")
+            for k, table in enumerate(tables)
+            if isinstance(name := table.get("name"), str)
+        ]
 
+    def _words(self, value: object, *path: str | int) -> list[Word]:
+        """Return the texts of a list with their places."""
+        values = value if isinstance(value, list) else []
+        return [
+            self._places.word(each, *path, j)
+            for j, each in enumerate(values)
+            if isinstance(each, str)
+        ]
 
-def _task(task: _Task, k: int, places: Places, faults: Faults) -> Task:
-    return Task(
-        name=TaskId(task.name),
-        run=_run(task, ("task", k), places, faults),
-        children=tuple(TaskId(child) for child in task.children if child != "home"),
-        is_sink=task.sink or "home" in task.children,
-        route=task.route,
-        is_profiled=task.profile,
-        cores=task.cores,
-        memory_bytes=task.memory,
-        retries=task.retries,
-        timeout_s=task.timeout,
-    )
-
-
-def _service(service: _Service, k: int, places: Places, faults: Faults) -> Service:
-    run = _run(service, ("service", k), places, faults)
-    return Service(TaskId(service.name), run, tuple(TaskId(peer) for peer in service.peers))
-
-
-def _run(each: _Runnable, loc: tuple[str, int], places: Places, faults: Faults) -> Run:
-    if (each.run is None) == (each.image is None):
-        faults.add(
-            f"task {each.name} says not clearly what it runs",
-            places.find(loc),
-            got="both run and image" if each.image else "neither run nor image",
-            expected=_RUN_FORMS,
-            remedy="keep one of them",
-        )
-        return CommandRun(("false",))
-    if each.image is not None:
-        return ContainerRun(each.image, tuple(each.command))
-    if isinstance(each.run, list):
-        return CommandRun(tuple(each.run))
-    run = each.run or ""
-    if run.endswith(".py") and not run.startswith("/") and ".." not in run.split("/"):
-        return ScriptRun(run, tuple(each.args))
-    module, colon, function = run.partition(":")
-    if colon and function.isidentifier() and all(p.isidentifier() for p in module.split(".")):
-        return FunctionRun(module, function)
-    faults.add(
-        f"task {each.name} cannot be run so",
-        places.find((*loc, "run")),
-        got=printable(run),
-        expected=_RUN_FORMS,
-        remedy="a program and its arguments are a list of texts",
-    )
-    return CommandRun(("false",))
-
-
-def _check_graph(app: _App, places: Places, faults: Faults) -> None:
-    known = [task.name for task in app.task]
-    parents: dict[str, list[str]] = {name: [] for name in known}
-    for k, task in enumerate(app.task):
-        at = places.find(("task", k, "children"))
-        for child in task.children:
-            if child in parents:
-                parents[child].append(task.name)
-            elif child != "home":
-                faults.add(
-                    f"child of task {task.name} is no task",
-                    at,
-                    got=printable(child),
-                    expected="a task of this file, or home",
-                    remedy=did_you_mean(child, [*known, "home"]),
+    def tasks(self) -> tuple[Task, ...]:
+        """Return the tasks that could be read."""
+        tasks = []
+        for k, values in enumerate(self._top.task):
+            table = validate(_Task, values, ("task", k), self._places, self._faults)
+            run = None if table is None else self._run(table, "task", k)
+            if table is None or run is None:
+                continue
+            children = tuple(TaskId(c) for c in table.children if c not in HOMES)
+            tasks.append(
+                Task(
+                    name=TaskId(table.name),
+                    run=run,
+                    children=children,
+                    is_sink=table.sink or len(children) < len(table.children) or not children,
+                    route=table.route,
+                    is_profiled=table.profile,
+                    cores=table.cores,
+                    memory_bytes=table.memory,
+                    retries=table.retries,
+                    timeout_s=table.timeout,
                 )
-        if len(set(task.children)) != len(task.children):
-            faults.add(f"task {task.name} names a child twice", at, got="", remedy="remove one")
-    cycle = find_cycle(
-        {TaskId(task.name): tuple(TaskId(c) for c in task.children) for task in app.task}
-    )
-    if cycle:
-        k = known.index(cycle[0])
-        faults.add(
-            "the tasks form a cycle",
-            places.find(("task", k, "children")),
-            got=" -> ".join(cycle),
-            expected="a graph without cycles",
-            remedy="remove one of these edges",
-        )
-    _check_inputs(app, parents, places, faults)
-    _check_entry(app, [name for name in known if not parents[name]], places, faults)
-
-
-def _check_inputs(app: _App, parents: dict[str, list[str]], places: Places, faults: Faults) -> None:
-    for k, task in enumerate(app.task):
-        count = max(1, len(parents[task.name]))
-        if task.inputs is not None and task.inputs != count:
-            faults.add(
-                f"inputs of task {task.name} is not the number of its parents",
-                places.find(("task", k, "inputs")),
-                got=str(task.inputs),
-                expected=f"{count} ({', '.join(parents[task.name]) or 'an entry task has 1'})",
-                remedy=f"write {count}, or leave it out",
             )
+        return tuple(tasks)
 
+    def services(self) -> tuple[Service, ...]:
+        """Return the services that could be read."""
+        services = []
+        known = {*self._task_names, *self._service_names}
+        for k, values in enumerate(self._top.service):
+            table = validate(_Service, values, ("service", k), self._places, self._faults)
+            run = None if table is None else self._run(table, "service", k)
+            if table is None or run is None:
+                continue
+            check_children(
+                self._places.word(table.name, "service", k, "name"),
+                self._words(table.peers, "service", k, "peers"),
+                known,
+                self._faults,
+            )
+            services.append(Service(TaskId(table.name), run, tuple(map(TaskId, table.peers))))
+        return tuple(services)
 
-def _check_entry(app: _App, entries: list[str], places: Places, faults: Faults) -> None:
-    if app.entry is None:
-        return
-    named = [app.entry] if isinstance(app.entry, str) else app.entry
-    if sorted(named) != sorted(entries) and entries:
-        many = len(entries) > len(named)
-        faults.add(
-            f"there are {len(entries)} entry tasks where {len(named)} is named"
-            if many
-            else "entry names a task that is none",
-            places.find(("entry",)),
-            got=", ".join(named),
-            expected=f"the tasks without a parent: {', '.join(entries)}",
-            remedy="give the others a parent, or name them all: entry = [...]",
+    def check(self) -> None:
+        """Report what concerns several tables, malformed ones included as far as they go."""
+        check_task_names([*self._task_names, *self._service_names], self._faults)
+        declared = [
+            self._declare(name, k, values)
+            for k, values in enumerate(self._top.task)
+            if isinstance(name := values.get("name"), str)
+        ]
+        check_graph(declared, self._faults)
+        self._check_entry(declared)
+        self._check_samples()
+        if not self._has_code and any(_is_script(values) for values in self._top.task):
+            self._faults.note(
+                "the folder holds no Python files, so the code of the tasks was not checked"
+            )
+        for key, pair in self._top.ports.items():
+            if len(pair) != 2 or not all(1 <= port <= PORT_MAX for port in pair):
+                self._faults.error(
+                    f"port {printable(key)} is no pair of ports",
+                    self._places.at("ports", key),
+                    got=shown(pair),
+                    expected=f"[service port, container port], each from 1 to {PORT_MAX}",
+                    remedy="write two numbers",
+                )
+        for key, rule in self._top.names.items():
+            if set(rule) != {"input", "output"}:
+                self._faults.error(
+                    f"the name rule of {printable(key)} is incomplete",
+                    self._places.at("names", key),
+                    got=", ".join(rule) or "nothing",
+                    expected='output = "…" and input = "…"',
+                    remedy="write both markers",
+                )
+
+    def _declare(self, name: str, k: int, values: Mapping[str, object]) -> Declared:
+        """Return the place of a task in the graph, however malformed the rest of it is."""
+        word = self._places.word(name, "task", k, "name")
+        children = self._words(values.get("children"), "task", k, "children")
+        services = [child for child in children if child in self._service_names]
+        for child in services:
+            self._faults.error(
+                f"child {printable(child)} of task {printable(name)} is a service",
+                child,
+                expected="a task; items do not go to services",
+                remedy="delete the child, or make it a task",
+            )
+        if "home" in children[:-1] and values.get("route") == "scatter":
+            self._faults.error(
+                f"task {printable(name)} scatters, and home is not its last child",
+                children[children.index(Word("home"))],
+                expected="home last, so that the last output is the result",
+                remedy="move home to the end, and the output that is the result too",
+            )
+        check_children(
+            word, [c for c in children if c not in services], self._task_names, self._faults
         )
+        inputs = values.get("inputs")
+        others = [c for c in children if c not in HOMES and c in self._task_names and c != name]
+        return Declared(
+            word,
+            tuple(others),
+            inputs if type(inputs) is int and inputs > 0 else None,
+            self._places.at("task", k, "inputs"),
+            is_sink=values.get("sink") is True or any(child in HOMES for child in children),
+        )
+
+    def _check_entry(self, declared: Sequence[Declared]) -> None:
+        """Compare the entry that is named, if one is, with the tasks without parents."""
+        entry = self._top.entry
+        if entry is None:
+            return
+        targets = {child for task in declared for child in task.children}
+        entries = [str(task.name) for task in declared if task.name not in targets]
+        if entries == [entry]:
+            return
+        count = {0: "no entry task", 1: "another entry task"}.get(
+            len(entries), f"{len(entries)} entry tasks"
+        )
+        self._faults.error(
+            f"the application has {count} where one is named",
+            self._places.word(entry, "entry"),
+            got=", ".join(entries) or "none",
+            expected=f"only {printable(entry)} without parents",
+            remedy="make the others children of it, or delete the line: several entries are fine",
+        )
+
+    def _check_samples(self) -> None:
+        for j, path in enumerate(self._top.sample_input):
+            if path not in self._paths:
+                self._faults.error(
+                    "a sample input is missing",
+                    self._places.word(path, "sample_input", j),
+                    expected="a file of the application folder, relative to it",
+                    remedy=self._faults.suggestion(path, self._paths, "add the file"),
+                )
+
+    def _run(self, table: _Runs, kind: str, k: int) -> Run | None:
+        """Return what a table wants to be executed, or None after reporting that it is unclear."""
+        at = self._places.at(kind, k, "run")
+        if table.image is not None and table.run is None and not table.args:
+            return ContainerRun(table.image, tuple(table.command))
+        run = table.run
+        if table.image is None and not table.command:
+            if isinstance(run, list) and run and all(isinstance(w, str) and w for w in run):
+                if not table.args:
+                    return CommandRun(tuple(run))
+            elif isinstance(run, str) and run.endswith(".py"):
+                return self._script(run, tuple(table.args), kind, k)
+            elif isinstance(run, str) and (match := _FUNCTION.fullmatch(run)) and not table.args:
+                return self._function(match[1], match[2], kind, k)
+        self._faults.error(
+            f"it is unclear what {kind} {printable(table.name)} runs",
+            at,
+            got=shown(run) if run is not None else "no run" if table.image is None else "image",
+            expected='run = "file.py" (and args), "module:function" or ["program", "argument"]; '
+            "or image (and command)",
+            remedy="write exactly one of these",
+        )
+        return None
+
+    def _script(self, path: str, args: tuple[str, ...], kind: str, k: int) -> Run | None:
+        at = self._places.word(path, kind, k, "run")
+        problem = path_fault(path)
+        if problem is None and (path in self._paths or not self._has_code):
+            return ScriptRun(path, args)
+        scripts = [each for each in self._paths if each.endswith(".py")]
+        self._faults.error(
+            f"the script {problem or 'is missing'}",
+            at,
+            expected="a file of the application folder, relative to it",
+            remedy=self._faults.suggestion(path, scripts, "add the file"),
+        )
+        return None
+
+    def _function(self, module: str, function: str, kind: str, k: int) -> Run:
+        path = module.replace(".", "/")
+        if self._has_code and not {f"{path}.py", f"{path}/__init__.py"} & set(self._paths):
+            self._faults.warn(
+                f"module {module} is not in the application folder",
+                self._places.at(kind, k, "run"),
+                remedy="make sure that it is installed on every node",
+            )
+        return FunctionRun(module, function)
+
+
+def _is_script(values: Mapping[str, object]) -> bool:
+    return str(values.get("run")).endswith(".py")
 
 
 def dumps(app: Application) -> str:
-    """Return the text of a file that gives the same application."""
-    rows = [f"name = {quoted(app.name)}"]
-    if app.sample_input:
-        rows.append(f"sample_input = {_list(app.sample_input)}")
+    """Return the text of an ``app.toml`` that says the same.
+
+    Raises:
+        InputError: The application's private keys hold null, which TOML cannot write.
+    """
+    lines = toml_pairs({"name": app.name, "sample_input": app.sample_input or None})
     for task in app.tasks:
-        rows += ["", "[[task]]", f"name = {quoted(task.name)}", *_run_rows(task.run)]
-        if task.children:
-            rows.append(f"children = {_list(task.children)}")
-        rows += _options(task)
+        lines += ["", "[[task]]", *toml_pairs(_task_pairs(task))]
     for service in app.services:
-        rows += ["", "[[service]]", f"name = {quoted(service.name)}", *_run_rows(service.run)]
-        if service.peers:
-            rows.append(f"peers = {_list(service.peers)}")
-    for name, (outer, inner) in app.ports.items():
-        rows += ["", "[[port]]", f"name = {quoted(name)}"]
-        rows += [f"service = {outer}", f"container = {inner}"]
-    for name, rule in app.name_rules.items():
-        rows += ["", "[[name_rule]]", f"task = {quoted(name)}"]
-        rows += [f"output = {quoted(rule.output_marker)}", f"input = {quoted(rule.input_marker)}"]
-    if app.entry_nodes:
-        rows += ["", "[entry_nodes]"]
-        rows += [f"{quoted(task)} = {_list(nodes)}" for task, nodes in app.entry_nodes.items()]
-    if app.private:
-        rows += ["", "[private]"]
-        rows += [f"{quoted(key)} = {_value(value)}" for key, value in app.private.items()]
-    return "\n".join(rows) + "\n"
+        peers = tuple(map(str, service.peers)) or None
+        pairs = {"name": str(service.name), **_run_pairs(service.run), "peers": peers}
+        lines += ["", "[[service]]", *toml_pairs(pairs)]
+    lines += _section("ports", app.ports)
+    for key, rule in app.name_rules.items():
+        markers = {"output": rule.output_marker, "input": rule.input_marker}
+        lines += _section(f"names.{toml_key(key)}", markers)
+    lines += _section("entry_nodes", app.entry_nodes)
+    try:
+        lines += _section("private", app.private)
+    except ValueError as error:
+        raise InputError(
+            Fault(
+                f"a private key of the application cannot be written: {error}",
+                file=app.root,
+                expected="values that TOML has",
+                remedy="put another value for null into config.json",
+            )
+        ) from None
+    return "\n".join(lines) + "\n"
 
 
-def _options(task: Task) -> list[str]:
-    rows = []
-    if task.is_sink:
-        rows.append("sink = true")
-    if task.route != "broadcast":
-        rows.append(f"route = {quoted(task.route)}")
-    if not task.is_profiled:
-        rows.append("profile = false")
-    if task.cores != 1:
-        rows.append(f"cores = {task.cores}")
-    if task.memory_bytes is not None:
-        rows.append(f'memory = "{task.memory_bytes} B"')
-    if task.retries != 2:
-        rows.append(f"retries = {task.retries}")
-    if task.timeout_s is not None:
-        rows.append(f'timeout = "{task.timeout_s!r} s"')
-    return rows
+def _section(name: str, pairs: Mapping[str, object]) -> list[str]:
+    return ["", f"[{name}]", *toml_pairs(pairs)] if pairs else []
 
 
-def _run_rows(run: Run) -> list[str]:
+def _task_pairs(task: Task) -> dict[str, object]:
+    memory, timeout = task.memory_bytes, task.timeout_s
+    return {
+        "name": str(task.name),
+        **_run_pairs(task.run),
+        "route": task.route if task.route != "broadcast" else None,
+        "children": tuple(map(str, task.children)) or None,
+        "sink": True if task.is_sink else None,
+        "profile": None if task.is_profiled else False,
+        "cores": task.cores if task.cores != 1 else None,
+        "memory": f"{memory} B" if memory is not None else None,
+        "retries": task.retries if task.retries != 2 else None,
+        "timeout": f"{timeout!r} s" if timeout is not None else None,
+    }
+
+
+def _run_pairs(run: Run) -> dict[str, object]:
     match run:
         case ScriptRun(path, args):
-            rows = [f"run = {quoted(path)}"]
-            return [*rows, f"args = {_list(args)}"] if args else rows
+            return {"run": path, "args": args or None}
         case FunctionRun(module, function):
-            return [f"run = {quoted(f'{module}:{function}')}"]
+            return {"run": f"{module}:{function}"}
         case CommandRun(argv):
-            return [f"run = {_list(argv)}"]
-        case _:
-            rows = [f"image = {quoted(run.image)}"]
-            return [*rows, f"command = {_list(run.argv)}"] if run.argv else rows
-
-
-def _list(texts: tuple[str, ...]) -> str:
-    return f"[{', '.join(quoted(text) for text in texts)}]"
-
-
-def _value(value: object) -> str:
-    """Return a JSON value as TOML; a null, which TOML lacks, becomes an empty text."""
-    match value:
-        case bool():
-            return str(value).lower()
-        case int() | float():
-            return repr(value)
-        case list():
-            return f"[{', '.join(map(_value, value))}]"
-        case dict():
-            pairs = (f"{quoted(str(key))} = {_value(each)}" for key, each in value.items())
-            return f"{{ {', '.join(pairs)} }}" if value else "{}"
-        case _:
-            return quoted("" if value is None else str(value))
+            return {"run": argv}
+        case ContainerRun(image, argv):
+            return {"image": image, "command": argv or None}

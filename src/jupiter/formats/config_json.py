@@ -1,4 +1,4 @@
-"""``scripts/config.json``: which script runs each task, and the application's own settings."""
+"""``scripts/config.json``: which file runs which task, and what the application keeps."""
 
 from __future__ import annotations
 
@@ -6,26 +6,28 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from jupiter.formats.json_text import line_of_key, loads
-from jupiter.formats.text import Faults, Parsed, decode
-from jupiter.kit.names import printable
+from jupiter.formats.literal import read_json_object
+from jupiter.formats.text import Content, Faults, Parsed, Places, Word, parse_with
+from jupiter.kit.names import file_name_fault, printable
 
-_SHAPE = '["script", true or false, arguments …]'
+TASKS_KEY = "taskname_map"
+PROFILER_KEY = "exec_profiler"
+Argument = str | int | float | bool
 
 
 @dataclass(frozen=True, slots=True)
 class ScriptEntry:
-    """One entry of ``taskname_map``.
+    """How one task is run.
 
     Attributes:
-        script: Path under ``scripts/`` without its ending.
-        is_dag: Whether the task is part of the graph.
-        args: Further words, as text.
+        script: Path of the file without its ending, relative to the scripts.
+        is_dag: It takes part in the graph.
+        args: Further words for the script.
     """
 
-    script: str
+    script: Word
     is_dag: bool
-    args: tuple[str | int | float | bool, ...] = ()
+    args: tuple[Argument, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -33,115 +35,145 @@ class ConfigJson:
     """The whole file.
 
     Attributes:
-        tasks: ``taskname_map``.
-        exec_profiler: Whether a task can be profiled alone; a missing task can.
-        private: All other keys; they are the application's own.
+        scripts: By task, in written order.
+        profiled: Whether a task can be profiled alone, by task; None where the file does not say.
+        private: All other keys.
     """
 
-    tasks: Mapping[str, ScriptEntry]
-    exec_profiler: Mapping[str, bool] = field(default_factory=dict)
+    scripts: Mapping[Word, ScriptEntry]
+    profiled: Mapping[Word, bool] | None = None
     private: Mapping[str, object] = field(default_factory=dict)
 
 
-def parse(content: bytes | str, file: str = "scripts/config.json") -> Parsed[ConfigJson]:
-    """Read a file.
+def parse(content: Content, file: str = "") -> Parsed[ConfigJson]:
+    """Return what a ``config.json`` says.
 
     Raises:
-        InputError: With every fault.
+        InputError: It is no JSON, a key is written twice, or an entry has another shape.
     """
-    faults = Faults(file)
-    text = decode(content, faults)
-    faults.check()
-    value = loads(text, faults)
-    if not isinstance(value, dict) or not isinstance(value.get("taskname_map"), dict):
-        faults.add(
-            'has no object "taskname_map"',
-            expected=f'{{"taskname_map": {{"task": {_SHAPE}}}}}',
-            remedy="add it, with one entry a task",
-        )
-        faults.check()
-        raise AssertionError  # unreachable: check raised
-    tasks = {
-        task: entry
-        for task, found in value["taskname_map"].items()
-        if (entry := _entry(task, found, text, faults))
-    }
-    profiled = value.get("exec_profiler", {})
-    if not isinstance(profiled, dict):
-        faults.add('"exec_profiler" is no object', remedy='write {"task": true, …}')
-        profiled = {}
-    for task, flag in profiled.items():
-        if not isinstance(flag, bool):
-            faults.add(
-                f"exec_profiler of task {printable(task)} is no truth value",
-                _line(text, task),
-                got=printable(json.dumps(flag)),
-                expected="true or false",
-            )
-        if task not in value["taskname_map"]:
-            faults.warn(f"exec_profiler names {printable(task)}, which taskname_map does not")
-    private = {
-        key: item for key, item in value.items() if key not in ("taskname_map", "exec_profiler")
-    }
-    return faults.done(ConfigJson(tasks, profiled, private))
+    return parse_with(read, content, file)
 
 
 def dumps(config: ConfigJson) -> str:
-    """Return the text of a file."""
-    value = {
-        **config.private,
-        "taskname_map": {
-            task: [entry.script, entry.is_dag, *entry.args] for task, entry in config.tasks.items()
-        },
-        "exec_profiler": dict(config.exec_profiler),
+    """Return the text of a ``config.json``."""
+    values: dict[str, object] = dict(config.private)
+    values[TASKS_KEY] = {
+        task: [entry.script, entry.is_dag, *entry.args] for task, entry in config.scripts.items()
     }
-    return json.dumps(value, indent=2) + "\n"
+    if config.profiled is not None:
+        values[PROFILER_KEY] = dict(config.profiled)
+    return json.dumps(values, indent=2) + "\n"
 
 
-def _line(text: str, key: str) -> int:
-    lines = line_of_key(text, key)
-    return lines[0] if lines else 0
+def argument_text(argument: Argument) -> str:
+    """Return an argument as the script finds it in ``sys.argv``."""
+    return argument if isinstance(argument, str) else json.dumps(argument)
 
 
-def _entry(task: str, found: object, text: str, faults: Faults) -> ScriptEntry | None:
-    line = _line(text, task)
-    if not isinstance(found, list) or len(found) < 2:
-        faults.add(
-            f"the entry of task {printable(task)} is not complete",
-            line,
-            got=printable(json.dumps(found)),
-            expected=_SHAPE,
-            remedy="name the script without .py and say whether the task is part of the graph",
+def read(content: Content, faults: Faults) -> ConfigJson:
+    """Return what can be understood; the rest is reported."""
+    found = read_json_object(content, faults)
+    if found is None:
+        return ConfigJson({})
+    values, places = found
+    scripts = {}
+    for task, entry in _table(values, TASKS_KEY, places, faults).items():
+        read_entry = _read_entry(task, entry, places, faults)
+        if read_entry is not None:
+            scripts[task] = read_entry
+    profiled = None
+    if PROFILER_KEY in values:
+        profiled = {}
+        for task, flag in _table(values, PROFILER_KEY, places, faults).items():
+            if _is_bool(flag, task, places.at(PROFILER_KEY, task), faults):
+                profiled[task] = bool(flag)
+    private = {key: each for key, each in values.items() if key not in (TASKS_KEY, PROFILER_KEY)}
+    return ConfigJson(scripts, profiled, private)
+
+
+def _table(
+    values: Mapping[str, object], key: str, places: Places, faults: Faults
+) -> dict[Word, object]:
+    table = values.get(key)
+    if not isinstance(table, dict):
+        faults.error(
+            f"{key} is {'no object' if key in values else 'missing'}",
+            places.at(key) if key in values else 0,
+            got=_shown(table) if key in values else "",
+            expected=f'"{key}": {{"task": …}}',
+            remedy=faults.suggestion(key, values, "add it"),
+        )
+        return {}
+    return {places.word(task, key, task): value for task, value in table.items()}
+
+
+def _read_entry(task: Word, entry: object, places: Places, faults: Faults) -> ScriptEntry | None:
+    at = places.at(TASKS_KEY, task)
+    if not isinstance(entry, list) or len(entry) < 2:
+        faults.error(
+            f"the entry of task {printable(task)} has not at least two values",
+            at,
+            got=_shown(entry),
+            expected="[script, is_dag, argument…]",
+            remedy='write ["file name without .py", true]',
         )
         return None
-    script, is_dag, *args = found
-    if not isinstance(script, str) or not _is_inside(script):
-        faults.add(
-            f"the script of task {printable(task)} is no path inside scripts/",
-            line,
-            got=printable(json.dumps(script)),
-            expected="a name such as task1, without .py",
-        )
+    script, is_dag, *args = entry
+    is_right = _is_script(script, task, places.at(TASKS_KEY, task, 0), faults)
+    is_right &= _is_bool(is_dag, task, places.at(TASKS_KEY, task, 1), faults)
+    for k, argument in enumerate(args, 2):
+        if not isinstance(argument, Argument):
+            is_right = False
+            faults.error(
+                f"an argument of task {printable(task)} is neither text nor number",
+                places.at(TASKS_KEY, task, k),
+                got=_shown(argument),
+                expected="text, numbers, true or false",
+                remedy="put it under a key of its own, and pass the name of the key",
+            )
+    if not is_right:
         return None
-    if not isinstance(is_dag, bool):
-        faults.add(
-            f"the second value of task {printable(task)} is no truth value",
-            line,
-            got=printable(json.dumps(is_dag)),
-            expected="true (part of the graph) or false",
-        )
-        return None
-    if any(isinstance(arg, (list, dict)) or arg is None for arg in args):
-        faults.add(
-            f"the arguments of task {printable(task)} are not all simple values",
-            line,
-            got=printable(json.dumps(args)),
-            expected="texts and numbers",
-        )
-        return None
-    return ScriptEntry(script, is_dag, tuple(args))
+    return ScriptEntry(places.word(script, TASKS_KEY, task, 0), is_dag, tuple(args))
 
 
-def _is_inside(script: str) -> bool:
-    parts = script.split("/")
-    return bool(script) and not script.startswith("/") and ".." not in parts and "" not in parts
+def _is_script(script: object, task: Word, at: Word, faults: Faults) -> bool:
+    problem = path_fault(script) if isinstance(script, str) and script else "is no path of a file"
+    if problem is None:
+        return True
+    faults.error(
+        f"the script of task {printable(task)} {problem}",
+        at,
+        got=_shown(script),
+        expected="a path within the folder of the scripts, without the ending .py",
+        remedy="write for example the name of the task",
+    )
+    return False
+
+
+def path_fault(path: str) -> str | None:
+    """Return why a text is no path below the application folder, or None where it is one."""
+    if path.startswith("/"):
+        return "is an absolute path"
+    for part in path.split("/"):
+        problem = file_name_fault(part)
+        if problem is not None:
+            return f"leaves the application folder or {problem}" if part == ".." else problem
+    return None
+
+
+def _is_bool(value: object, task: Word, at: Word, faults: Faults) -> bool:
+    if isinstance(value, bool):
+        return True
+    faults.error(
+        f"a flag of task {printable(task)} is neither true nor false",
+        at,
+        got=_shown(value),
+        expected="true or false, without quotes",
+        remedy="write true or false",
+    )
+    return False
+
+
+def _shown(value: object) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:40]}…"

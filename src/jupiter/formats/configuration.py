@@ -1,287 +1,229 @@
-"""``configuration.txt``: the task graph of the seeds, and the schedule that may follow it.
+"""``configuration.txt``: the task graph of the seeds, and a schedule that may follow it.
 
-The first line counts the lines of the graph; each of those is ``task NUM_INPUTS FLAG child …``. The
-last child of a way is ``home`` (first system: ``scheduler``). A task outside the graph names itself
-as its only child. Lines after the graph are a schedule: ``task node``.
+The first line is the number of task lines. A task line is ``task NUM_INPUTS FLAG child…``. The
+child ``home`` (or ``scheduler``) means that the outputs are results; a task without children says
+so by naming nobody or only itself. What follows the task lines is ``task node`` lines.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
-from jupiter.formats.text import (
-    Faults,
-    Names,
-    Parsed,
-    Word,
-    check_name,
-    decode,
-    did_you_mean,
-    lines_of,
-)
+from jupiter.formats import mapping as mapping_format
+from jupiter.formats.graph_rules import HOMES, TASKS_MAX, check_children, check_task_names
+from jupiter.formats.text import Content, Faults, Line, Parsed, Word, parse_with, word_lines
 from jupiter.kit.names import printable
-from jupiter.model.graph import find_cycle
-from jupiter.model.ids import TaskId
 
-HOME_WORDS = ("home", "scheduler")
-LINES_MAX = 10_000
-LATE_FLAGS = ("ordered", "exclusive")
+_FLAGS = {"true": True, "false": False}
+_LATE_FLAGS = ("ordered", "exclusive")
+_INTEGER = re.compile(r"[-+]?[0-9]+")
+_FORM = "task NUM_INPUTS true|false child …"
 
 
 @dataclass(frozen=True, slots=True)
-class ConfigLine:
-    """One line of the graph.
+class TaskLine:
+    """One task as it was written.
 
     Attributes:
+        name: Of the task.
         inputs: NUM_INPUTS.
         is_broadcast: FLAG.
-        children: As written, ``home`` and the task itself included.
+        children: In written order; ``home``, ``scheduler`` and the task itself are kept.
+        inputs_at: Where NUM_INPUTS stands.
     """
 
-    task: str
+    name: Word
     inputs: int
     is_broadcast: bool
-    children: tuple[str, ...]
+    children: tuple[Word, ...]
+    inputs_at: Word = field(default=Word(""), compare=False)
 
     @property
-    def is_leaf(self) -> bool:
-        """Whether this is the form of a task outside the graph: its only child is itself."""
-        return self.children == (self.task,)
+    def is_sink(self) -> bool:
+        """Whether its outputs go home."""
+        return any(child in HOMES for child in self.children)
+
+    @property
+    def others(self) -> tuple[Word, ...]:
+        """The children that are neither home nor the task itself."""
+        return tuple(c for c in self.children if c not in HOMES and c != self.name)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Configuration:
-    """The whole file.
+    """A task graph and its schedule.
 
     Attributes:
-        lines: In written order; the first is the entry task.
-        schedule: Pairs of task and node after the graph; empty where there is none.
+        tasks: In written order.
+        mapping: The node of every task of the schedule section; empty where there is none.
     """
 
-    lines: tuple[ConfigLine, ...]
-    schedule: tuple[tuple[str, str], ...] = ()
+    tasks: tuple[TaskLine, ...]
+    mapping: Mapping[str, str] = field(default_factory=dict)
 
 
-def parse(content: bytes | str, file: str = "configuration.txt") -> Parsed[Configuration]:
-    """Read a file.
+def parse(content: Content, file: str = "") -> Parsed[Configuration]:
+    """Return the task lines and the schedule of a ``configuration.txt``.
 
     Raises:
-        InputError: With every fault of its form: names, numbers, flags, children, cycles. What
-            depends on which tasks are part of the graph is checked in `formats.application`.
+        InputError: A line is malformed, the count is wrong, or names do not fit together. Whether
+            the graph makes sense is judged with the rest of the application.
     """
-    faults = Faults(file)
-    rows = list(lines_of(decode(content, faults), faults))
-    if not rows:
-        faults.add(
-            "is empty",
-            expected="the number of tasks, then one line a task",
-            remedy="begin with a line such as: 2",
-        )
-        faults.check()
-    count = _count(rows[0], faults)
-    rows = rows[1:]
-    if count is None:  # go on without it, to find the other faults
-        count = next((k for k, row in enumerate(rows) if len(row) == 2), len(rows))
-    graph_rows, schedule_rows = rows[:count], rows[count:]
-    if len(graph_rows) < count:
-        faults.add(
-            "has fewer tasks than its first line says",
-            1,
-            got=str(count),
-            expected=f"{len(graph_rows)}, as many lines follow",
-            remedy=f"write {len(graph_rows)} in line 1, or add what is missing",
-        )
-    words = [line for line in (_line(row, faults) for row in graph_rows) if line]
-    lines = tuple(line for line, _ in words)
-    _check_children(words, faults)
-    schedule = _schedule(schedule_rows, count, [line.task for line in lines], faults)
-    return faults.done(Configuration(lines, schedule))
+    return parse_with(read, content, file)
 
 
 def dumps(configuration: Configuration) -> str:
-    """Return the text of a file."""
-    rows = [str(len(configuration.lines))]
-    for line in configuration.lines:
-        flag = "true" if line.is_broadcast else "false"
-        rows.append(" ".join((line.task, str(line.inputs), flag, *line.children)))
-    rows += [f"{task} {node}" for task, node in configuration.schedule]
-    return "\n".join(rows) + "\n"
+    """Return the text of a ``configuration.txt``."""
+    lines = [str(len(configuration.tasks))]
+    for task in configuration.tasks:
+        flag = "true" if task.is_broadcast else "false"
+        lines.append(" ".join((task.name, str(task.inputs), flag, *task.children)))
+    return "\n".join(lines) + "\n" + mapping_format.dumps(configuration.mapping)
 
 
-def read_count(word: Word, faults: Faults) -> int | None:
-    """Return the number of lines that a file announces, or None where the word is none."""
-    try:
-        count = int(word.text) if len(word.text) <= 18 else LINES_MAX + 1
-    except ValueError:
-        faults.add(
-            "the first line is no number",
-            word,
-            expected="the number of task lines that follow",
-            remedy="begin the file with that number alone on a line",
+def read(content: Content, faults: Faults) -> Configuration:
+    """Return what can be understood; the rest is reported."""
+    lines = word_lines(content, faults)
+    if not lines:
+        faults.error(
+            "the file is empty",
+            expected="the number of tasks, then one line a task",
+            remedy=f"write 1, and below it: {_FORM}",
         )
-        return None
-    if not 0 < count <= LINES_MAX:
-        faults.add(
+        return Configuration(())
+    count = read_count(lines[0], faults)
+    body = lines if _is_task_line(lines[0]) else lines[1:]
+    end = _end_of_tasks(body, count)
+    if count is not None:
+        check_count(count, lines[0].words[0], end, faults)
+    tasks = tuple(task for line in body[:end] if (task := _read_task(line, faults)) is not None)
+    _check_tasks(tasks, faults)
+    mapping = mapping_format.read_lines(body[end:], faults)
+    mapping_format.check(mapping, {task.name for task in tasks}, None, faults)
+    return Configuration(tasks, mapping)
+
+
+def read_count(line: Line, faults: Faults) -> int | None:
+    """Return the number of task lines that the first line announces."""
+    word = line.words[0]
+    if len(line.words) == 1 and _INTEGER.fullmatch(word):
+        count = int(word) if len(word) <= 18 else TASKS_MAX + 1
+        if 1 <= count <= TASKS_MAX:
+            return count
+        faults.error(
             "the number of tasks is out of range",
             word,
-            expected=f"1 to {LINES_MAX}",
-            remedy="write how many task lines follow",
+            expected=f"a whole number from 1 to {TASKS_MAX}",
+            remedy="write the number of task lines below it",
         )
         return None
-    return count
+    faults.error(
+        "the first line is not the number of tasks",
+        word,
+        got=printable(line.text.strip()),
+        expected="one whole number",
+        remedy="write the number of task lines that follow, alone on the first line",
+    )
+    return None
 
 
-def _count(row: list[Word], faults: Faults) -> int | None:
-    count = read_count(row[0], faults)
-    if count is not None and len(row) > 1:
-        faults.add(
-            "the first line holds more than a number",
-            row[1],
-            expected="the number of task lines alone",
-            remedy="put the rest on a line of its own",
-        )
-    return count
-
-
-def _line(row: list[Word], faults: Faults) -> tuple[ConfigLine, list[Word]] | None:
-    task, *rest = row
-    check_name(task, "task", faults)
-    if len(rest) < 2:
-        faults.add(
-            f"the line of task {printable(task.text)} has {len(row)} words",
-            task.line,
-            got=" ".join(word.text for word in row),
-            expected="task NUM_INPUTS FLAG child …",
-            remedy="add what is missing, or correct the number in line 1",
-        )
-        return None
-    inputs = _inputs(rest[0], faults)
-    is_broadcast = _flag(rest[1], faults)
-    children = tuple(word.text for word in rest[2:])
-    return ConfigLine(task.text, inputs, is_broadcast, children), row
-
-
-def _inputs(word: Word, faults: Faults) -> int:
-    number = int(word.text) if word.text.isdecimal() and len(word.text) < 10 else 0
-    if number < 1:
-        faults.add(
-            "NUM_INPUTS is no positive whole number",
-            word,
-            expected="the number of parents; 1 for an entry task",
-            remedy="count the lines that name this task as a child",
-        )
-    return number
-
-
-def _flag(word: Word, faults: Faults) -> bool:
-    if word.text in LATE_FLAGS:
-        faults.add(
-            "FLAG is known from late applications and not supported",
-            word,
-            expected="true or false",
-            remedy="true sends every output to every child, false the k-th output to the k-th",
-        )
-    elif word.text not in ("true", "false"):
-        faults.add(
-            "FLAG is neither true nor false",
-            word,
-            expected="true or false, in small letters",
-            remedy="true sends every output to every child, false the k-th output to the k-th",
-        )
-    return word.text == "true"
-
-
-def _check_children(rows: list[tuple[ConfigLine, list[Word]]], faults: Faults) -> None:
-    names = Names("task", faults)
-    for _, row in rows:
-        names.add(row[0])
-    known = [line.task for line, _ in rows]
-    for line, row in rows:
-        _check_line_children(line, row, known, faults)
-    is_leaf = {line.task for line, _ in rows if line.is_leaf}
-    children = {
-        TaskId(line.task): tuple(TaskId(c) for c in line.children if c != line.task)
-        for line, _ in rows
-        if line.task not in is_leaf
-    }
-    cycle = find_cycle(children)
-    if cycle:
-        at = next(row[0] for line, row in rows if line.task == cycle[0])
-        faults.add(
-            "the tasks form a cycle",
+def check_count(count: int, at: Word, found: int, faults: Faults) -> None:
+    """Report a first line that announces another number of task lines than there are."""
+    if count != found:
+        faults.error(
+            f"the first line announces {count} task lines but {found} follow",
             at,
-            got=" -> ".join(cycle),
-            expected="a graph without cycles",
-            remedy="remove one of these edges",
+            got=str(count),
+            expected=str(found),
+            remedy=f"write {found}, or {'add' if count > found else 'delete'} task lines",
         )
 
 
-def _check_line_children(
-    line: ConfigLine, row: list[Word], known: list[str], faults: Faults
-) -> None:
-    seen: set[str] = set()
-    for word in row[3:]:
-        if word.text in seen:
-            faults.add("the child is there twice", word, remedy="remove one of them")
-        seen.add(word.text)
-        if word.text == line.task and not line.is_leaf:
-            faults.add(
-                "the task is its own child",
-                word,
-                expected="other tasks; a task outside the graph names itself and no other",
-                remedy="remove it",
-            )
-        elif word.text not in known and word.text not in HOME_WORDS:
-            faults.add(
-                f"child of task {printable(line.task)} is no task",
-                word,
-                expected="a task of this file, or home",
-                remedy=did_you_mean(word.text, [*known, "home"]),
-            )
+def _is_task_line(line: Line) -> bool:
+    """Whether a line looks like a task and not like a schedule."""
+    words = line.words
+    if len(words) > 1 and _INTEGER.fullmatch(words[1]):
+        return True
+    return len(words) > 2 and words[2].lower() in (*_FLAGS, *_LATE_FLAGS)
 
 
-def _schedule(
-    rows: list[list[Word]], count: int, known: list[str], faults: Faults
-) -> tuple[tuple[str, str], ...]:
-    pairs: list[tuple[str, str]] = []
-    names = Names("task of the schedule", faults)
-    for row in rows:
-        if len(row) > 2 and row[1].text.isdecimal():
-            faults.add(
-                "there are more task lines than the first line says",
-                row[0],
-                got=" ".join(word.text for word in row[:4]),
-                expected=f"{count} task lines, then a schedule of lines: task node",
-                remedy="correct the number in line 1",
-            )
-            continue
-        if len(row) != 2:
-            faults.add(
-                "the line after the graph is no schedule",
-                row[0].line,
-                got=" ".join(word.text for word in row),
-                expected="task node",
-                remedy="remove the line, or correct the number in line 1",
-            )
-            continue
-        task, node = row
-        if task.text not in known:
-            faults.add(
-                "the schedule names an unknown task",
-                task,
-                expected="a task of this file",
-                remedy=did_you_mean(task.text, known),
-            )
-        check_name(node, "node", faults)
-        names.add(task)
-        pairs.append((task.text, node.text))
-    placed = {task for task, _ in pairs}
-    missing = [task for task in known if task not in placed]
-    if pairs and missing:
-        faults.add(
-            "the schedule leaves tasks out",
-            got=", ".join(missing),
-            expected="a line for every task",
-            remedy="add a line: task node",
+def _end_of_tasks(body: Sequence[Line], count: int | None) -> int:
+    """Return how many lines are task lines: up to the last that looks like one.
+
+    Where the count covers further lines of three words or more, they are malformed task lines
+    rather than malformed schedule lines.
+    """
+    end = max((k + 1 for k, line in enumerate(body) if _is_task_line(line)), default=0)
+    while end < min(count or 0, len(body)) and len(body[end].words) > 2:
+        end += 1
+    return end
+
+
+def _read_task(line: Line, faults: Faults) -> TaskLine | None:
+    if len(line.words) < 3:
+        faults.error(
+            "a task line has too few words",
+            line.words[0],
+            got=printable(line.text.strip()),
+            expected=_FORM,
+            remedy="add what is missing",
         )
-    return tuple(pairs)
+        return None
+    name, inputs_word, flag, *children = line.words
+    return TaskLine(
+        name,
+        _read_inputs(name, inputs_word, faults),
+        _read_flag(name, flag, faults),
+        tuple(children),
+        inputs_word,
+    )
+
+
+def _read_inputs(name: Word, word: Word, faults: Faults) -> int:
+    """Return NUM_INPUTS, or 0 after reporting that it is none."""
+    is_number = _INTEGER.fullmatch(word) is not None
+    inputs = int(word) if is_number and len(word) <= 18 else 0
+    if 1 <= inputs <= TASKS_MAX:
+        return inputs
+    faults.error(
+        f"NUM_INPUTS of task {printable(name)} is "
+        f"{'out of range' if is_number else 'no whole number'}",
+        word,
+        expected=f"a whole number from 1 to {TASKS_MAX}",
+        remedy="write the number of parents, or 1 for an entry task",
+    )
+    return 0
+
+
+def _read_flag(name: Word, word: Word, faults: Faults) -> bool:
+    if word not in _FLAGS:
+        is_late = word in _LATE_FLAGS
+        faults.error(
+            f"FLAG of task {printable(name)} is "
+            + ("known from late apps, but not supported" if is_late else "neither true nor false"),
+            word,
+            expected="true (every output to every child) or false (k-th output to k-th child)",
+            remedy="write false and return the outputs in the order of the children"
+            if is_late
+            else faults.suggestion(word.lower(), _FLAGS, "write true or false"),
+        )
+    return _FLAGS.get(word, False)
+
+
+def _check_tasks(tasks: Sequence[TaskLine], faults: Faults) -> None:
+    check_task_names([task.name for task in tasks], faults)
+    known = {task.name: task for task in tasks}
+    for task in tasks:
+        if task.children == (task.name,):
+            continue
+        check_children(task.name, task.children, known, faults)
+        if task.is_sink and not task.is_broadcast and task.children[-1] not in HOMES:
+            faults.error(
+                f"task {printable(task.name)} scatters, and home is not its last child",
+                task.name,
+                got=printable(" ".join(task.children)),
+                expected="home last, so that the last output is the result",
+                remedy="move home to the end, and the output that is the result too",
+            )

@@ -1,55 +1,131 @@
-"""Bytes to lines to words, each with its place; what every text parser starts from."""
+"""Turns the content of a file into words that know their place, and collects what is wrong.
+
+Everything in `jupiter.formats` is built alike: ``read(content, faults)`` takes in as much as it
+can and reports to a `Faults`; ``parse(content, file)`` raises the errors all at once or returns a
+`Parsed`; ``dumps(value)`` is its inverse. Nothing here opens a file.
+"""
 
 from __future__ import annotations
 
+import math
+import re
 import unicodedata
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, Literal, Self, TypeVar
 
-from jupiter.errors import Fault, InputError
-from jupiter.kit.names import fold, name_fault, nearest, printable
-
-T = TypeVar("T")
+from jupiter.errors import FAULTS_SHOWN_MAX, Fault, InputError
+from jupiter.kit.names import NAME_LENGTH_MAX, fold, name_fault, nearest, printable
 
 FILE_BYTES_MAX = 8 << 20
-LINE_CHARS_MAX = 1 << 16
-_BOM = "\ufeff"
+"""Ten thousand task lines of eight hundred characters; more is data, not a description."""
+LINE_CHARS_MAX = 64 << 10
+FAULTS_KEPT_MAX = 1000
+"""A binary file must not fill the memory with complaints."""
+NAMES_COMPARED_MAX = 256
+"""Known names that a mistyped one is compared with; comparing is slow."""
+NAME_RULE = "a letter or digit first, then letters, digits and _ . + -"
+
+Content = str | bytes
+"""A file as it was read; bytes where its encoding is to be checked too."""
+Path = tuple[str | int, ...]
+"""Keys and indices from the top of a JSON or TOML text down to a value."""
+T = TypeVar("T")
+
+FORBIDDEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+)
+_WORD = re.compile(r"[^ \t]+")
+_WIDE = re.compile(r"[^ \t](?:[ \t]{2,}+|\t)[^ \t]")
+_INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
+_NUMBER = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,4})?")
+
+
+class Word(str):
+    """A text that knows where it stands; it equals the same text anywhere.
+
+    Attributes:
+        line: 1-based; 0 where it comes from no file.
+        column: 1-based; 0 as above.
+    """
+
+    __slots__ = ("column", "line")
+    line: int
+    column: int
+
+    def __new__(cls, text: str, line: int = 0, column: int = 0) -> Self:
+        """Place a text."""
+        word = super().__new__(cls, text)
+        word.line = line
+        word.column = column
+        return word
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line that is not blank.
+
+    Attributes:
+        number: 1-based.
+        text: Without its end.
+        words: What blanks and tabs separate; at least one.
+    """
+
+    number: int
+    text: str
+    words: tuple[Word, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Parsed(Generic[T]):
-    """A value and what is worth telling about its text.
+    """What a file says, and what its author should know though it does no harm.
 
     Attributes:
-        notes: Warnings and notes; no errors, as those are raised.
+        value: The content.
+        notes: Warnings and notes, in the order of the file.
     """
 
     value: T
     notes: tuple[Fault, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
-    """A run of characters without blanks; line and column count from 1."""
-
-    text: str
-    line: int
-    column: int
-
-
-@dataclass(slots=True)
 class Faults:
-    """Collects what is wrong with one file, so that all of it is told at once.
+    """Collects all that is wrong with one or several files.
 
-    Attributes:
-        file: Path as the user wrote it.
+    Args:
+        file: Path as the user wrote it; empty where there is none.
+        into: Report into this collection; used for the several files of one folder.
     """
 
-    file: str
-    found: list[Fault] = field(default_factory=list)
+    def __init__(self, file: str = "", into: Faults | None = None) -> None:
+        self.file = file
+        self._all: list[Fault] = [] if into is None else into._all
 
-    def add(
+    def of_file(self, file: str) -> Faults:
+        """Return a view of this collection that reports about another file."""
+        return Faults(file, self)
+
+    @property
+    def errors(self) -> tuple[Fault, ...]:
+        """The faults that refuse the input, by file and line."""
+        return tuple(fault for fault in self._sorted() if fault.level == "error")
+
+    @property
+    def notes(self) -> tuple[Fault, ...]:
+        """The faults that do not, by file and line."""
+        return tuple(fault for fault in self._sorted() if fault.level != "error")
+
+    def _sorted(self) -> list[Fault]:
+        files = {file: k for k, file in enumerate(dict.fromkeys(f.file for f in self._all))}
+        return sorted(self._all, key=lambda fault: (files[fault.file], fault.line))
+
+    def add(self, fault: Fault) -> None:
+        """Take in a fault as it is."""
+        if len(self._all) < FAULTS_KEPT_MAX:
+            self._all.append(fault)
+
+    def error(
         self,
         problem: str,
         at: Word | int = 0,
@@ -57,173 +133,259 @@ class Faults:
         got: str | None = None,
         expected: str = "",
         remedy: str = "",
+        level: Literal["error", "warning", "note"] = "error",
     ) -> None:
-        """Note an error at a word, a line, or the whole file; a word is shown as what was got."""
+        """Report something wrong.
+
+        Args:
+            problem: One clause, no full stop.
+            at: The word or the number of the line that it is about; 0 for the whole file.
+            got: The offending value; by default the word itself.
+            expected: The rule.
+            remedy: What to do.
+            level: See `Fault`.
+        """
         line, column = (at.line, at.column) if isinstance(at, Word) else (at, 0)
         if got is None:
-            got = printable(at.text) if isinstance(at, Word) else ""
-        self.found.append(Fault(problem, self.file, line, column, got, expected, remedy))
+            got = printable(at) if isinstance(at, Word) else ""
+        self.add(Fault(problem, self.file, line, column, got, expected, remedy, level))
 
     def warn(self, problem: str, at: Word | int = 0, *, got: str = "", remedy: str = "") -> None:
-        """Note something that is accepted and probably not meant."""
-        line, column = (at.line, at.column) if isinstance(at, Word) else (at, 0)
-        self.found.append(Fault(problem, self.file, line, column, got, "", remedy, "warning"))
+        """Tell of something that may be a mistake."""
+        self.error(problem, at, got=got, remedy=remedy, level="warning")
 
-    def note(self, problem: str, line: int = 0) -> None:
-        """Note something that is accepted."""
-        self.found.append(Fault(problem, self.file, line, level="note"))
+    def note(self, problem: str, at: Word | int = 0) -> None:
+        """Tell of something that the author may not know."""
+        self.error(problem, at, got="", level="note")
 
-    @property
-    def has_errors(self) -> bool:
-        """Whether the file must be refused."""
-        return any(fault.level == "error" for fault in self.found)
+    def suggestion(self, name: str, known: Iterable[str], otherwise: str) -> str:
+        """Return a remedy that names the known name most like a mistyped one.
 
-    def done(self, value: T) -> Parsed[T]:
-        """Return the value with the notes.
+        Only the faults that will be shown get one: comparing names is slow.
+        """
+        names = list(known)[:NAMES_COMPARED_MAX]
+        if len(self._all) >= FAULTS_SHOWN_MAX or len(name) > NAME_LENGTH_MAX:
+            return otherwise
+        match = nearest(name, [each for each in names if len(each) <= NAME_LENGTH_MAX])
+        return f"{match!r} (did you mean that?), or {otherwise}" if match else otherwise
+
+    def raise_errors(self) -> None:
+        """Raise all errors at once.
 
         Raises:
-            InputError: There were errors; it holds all of them, in the order of the file.
+            InputError: There is at least one.
         """
-        self.check()
-        return Parsed(value, tuple(self.found))
+        if self.errors:
+            raise InputError(self.errors)
 
-    def check(self) -> None:
-        """Raise the errors found so far, if any.
+    def parsed(self, value: T) -> Parsed[T]:
+        """Return a value with the notes.
 
         Raises:
-            InputError: As `done`.
+            InputError: There are errors.
         """
-        if self.has_errors:
-            errors = [fault for fault in self.found if fault.level == "error"]
-            raise InputError(sorted(errors, key=lambda fault: (fault.line, fault.column)))
+        self.raise_errors()
+        return Parsed(value, self.notes)
 
 
-def decode(content: bytes | str, faults: Faults) -> str:
-    """Return the text of a file with plain line ends.
+class Places:
+    """Where the values of a nested text stand.
 
-    A byte-order mark and line ends of other systems are accepted and noted. Bytes that are no
-    UTF-8, and characters that cannot be seen, are faults; parsing goes on to find more.
+    Args:
+        text: The whole text.
+        offsets: Of each value or key, by its path.
     """
-    text = _utf8(content, faults) if isinstance(content, bytes) else content
-    if text.startswith(_BOM):
-        text = text[1:]
-        faults.note("starts with a byte-order mark, which is ignored")
-    if "\r" in text:
-        faults.note("has line ends of another system, which are read as line ends")
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
-    for number, line in enumerate(text.split("\n"), start=1):
-        if len(line) > LINE_CHARS_MAX:
-            faults.add(
-                "the line is too long",
-                number,
-                got=f"{len(line)} characters",
-                expected=f"at most {LINE_CHARS_MAX}",
-                remedy="break it up, or check that this is the right file",
-            )
-        _refuse_invisible(line, number, faults)
-    return text
+
+    def __init__(self, text: str, offsets: Mapping[Path, int]) -> None:
+        self._line_starts = [0, *(match.end() for match in re.finditer("\n", text))]
+        self._offsets = offsets
+
+    def at(self, *path: str | int) -> Word:
+        """Return an empty word at a value, or at the nearest value around it."""
+        while path and path not in self._offsets:
+            path = path[:-1]
+        if not path:
+            return Word("")
+        offset = self._offsets[path]
+        line = bisect_right(self._line_starts, offset)
+        return Word("", line, offset - self._line_starts[line - 1] + 1)
+
+    def word(self, text: str, *path: str | int) -> Word:
+        """Return a text placed at a value."""
+        place = self.at(*path)
+        return Word(text, place.line, place.column)
 
 
-def _utf8(content: bytes, faults: Faults) -> str:
+def at_offset(text: str, offset: int) -> Word:
+    """Return an empty word at an offset of a text."""
+    line_start = text.rfind("\n", 0, offset) + 1
+    return Word("", text.count("\n", 0, offset) + 1, offset - line_start + 1)
+
+
+def parse_with(read: Callable[[Content, Faults], T], content: Content, file: str) -> Parsed[T]:
+    """Run a reader and raise its errors.
+
+    Raises:
+        InputError: The content has faults; all of them.
+    """
+    faults = Faults(file)
+    return faults.parsed(read(content, faults))
+
+
+def decode(content: Content, faults: Faults) -> str:
+    """Return a text with plain line ends, and without the characters that it reports."""
     if len(content) > FILE_BYTES_MAX:
-        faults.add(
+        faults.error(
             "the file is too large",
             got=f"{len(content)} bytes",
-            expected=f"at most {FILE_BYTES_MAX >> 20} MiB",
-            remedy="check that this is the right file",
+            expected=f"at most {FILE_BYTES_MAX} bytes",
+            remedy="check that it is the right file",
         )
-        faults.check()
+        return ""
+    text = content if isinstance(content, str) else _decode_bytes(content, faults)
+    if text.startswith("\ufeff"):
+        faults.note("the file starts with a byte order mark, which is ignored")
+        text = text[1:]
+    if "\r\n" in text:
+        faults.note("the lines end with CR LF, which is accepted")
+        text = text.replace("\r\n", "\n")
+    return _short_lines(_clean(text, faults), faults)
+
+
+def _decode_bytes(content: bytes, faults: Faults) -> str:
     try:
         return content.decode()
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        column = error.start - content.rfind(b"\n", 0, error.start)
-        faults.add(
-            "is not UTF-8 text",
-            Word("", line, column),
-            got=f"byte 0x{content[error.start]:02x}",
-            expected="UTF-8",
-            remedy="save the file as UTF-8",
-        )
-        return content.decode(errors="replace")
-
-
-def _refuse_invisible(line: str, number: int, faults: Faults) -> None:
-    if line.isascii() and line.replace("\t", " ").isprintable():
-        return
-    for column, char in enumerate(line, start=1):
-        if char != "\t" and unicodedata.category(char) in ("Cc", "Cf", "Zl", "Zp"):
-            faults.add(
-                "holds a character that cannot be seen",
+    except UnicodeDecodeError:
+        pass
+    for number, line in enumerate(content.split(b"\n"), 1):
+        try:
+            line.decode()
+        except UnicodeDecodeError as error:
+            column = len(line[: error.start].decode()) + 1
+            faults.error(
+                "the line is not UTF-8",
                 Word("", number, column),
-                got=unicodedata.name(char, f"U+{ord(char):04X}"),
-                expected="visible characters, blanks and tabs",
-                remedy="remove it",
+                got=f"byte 0x{line[error.start]:02x}",
+                expected="UTF-8 text",
+                remedy="save the file as UTF-8",
             )
-            return
+    return content.decode(errors="ignore")
 
 
-def words_of(line: str, number: int) -> list[Word]:
-    """Return the words of a line; any run of blanks and tabs parts them."""
-    words: list[Word] = []
-    at = 0
-    for text in line.replace("\t", " ").split(" "):
-        if text:
-            words.append(Word(text, number, at + 1))
-        at += len(text) + 1
-    return words
+def _clean(text: str, faults: Faults) -> str:
+    if not FORBIDDEN.search(text):
+        return text
+    for number, line in enumerate(text.split("\n"), 1):
+        match = FORBIDDEN.search(line)
+        if match:
+            name = unicodedata.name(match[0], "a control character")
+            faults.error(
+                "the line holds a character that cannot be seen",
+                Word("", number, match.start() + 1),
+                got=f"U+{ord(match[0]):04X} {name}",
+                expected="no control characters and none that turn the direction of text",
+                remedy="delete the character",
+            )
+    return FORBIDDEN.sub("", text)
 
 
-def lines_of(text: str, faults: Faults) -> Iterator[list[Word]]:
-    """Yield the words of every line that has any; note blanks that the seeds would trip over."""
-    is_noted = False
-    for number, line in enumerate(text.split("\n"), start=1):
-        words = words_of(line, number)
-        if not words:
-            continue
-        if not is_noted and ("\t" in line or "  " in line.strip()):
-            is_noted = True
-            faults.note("has tabs or double blanks, which are read as one blank", number)
-        yield words
+def _short_lines(text: str, faults: Faults) -> str:
+    if len(text) <= LINE_CHARS_MAX:
+        return text
+    lines = text.split("\n")
+    for k, line in enumerate(lines):
+        if len(line) > LINE_CHARS_MAX:
+            faults.error(
+                "the line is too long",
+                k + 1,
+                got=f"{len(line)} characters",
+                expected=f"at most {LINE_CHARS_MAX}",
+                remedy="check that it is the right file",
+            )
+            lines[k] = ""
+    return "\n".join(lines)
+
+
+def word_lines(content: Content, faults: Faults) -> list[Line]:
+    """Return the lines that are not blank, cut into words; note unusual layout once."""
+    text = decode(content, faults)
+    lines = []
+    wide = []
+    for number, line in enumerate(text.split("\n"), 1):
+        words = tuple(Word(m[0], number, m.start() + 1) for m in _WORD.finditer(line))
+        if words:
+            lines.append(Line(number, line, words))
+            if _WIDE.search(line):
+                wide.append(number)
+    if wide:
+        faults.note(
+            "words are separated by tabs or several blanks, which is accepted "
+            f"(lines like this: {len(wide)})",
+            wide[0],
+        )
+    if text and not text.endswith("\n"):
+        faults.note("the last line has no end, which is accepted", text.count("\n") + 1)
+    return lines
+
+
+def read_integer(word: Word, faults: Faults, what: str, *, low: int, high: int) -> int | None:
+    """Return a decimal integer, or None after reporting why it is none."""
+    value = int(word) if _INTEGER.fullmatch(word) else None
+    if value is not None and low <= value <= high:
+        return value
+    faults.error(
+        f"{what} is {'no whole number' if value is None else 'out of range'}",
+        word,
+        expected=f"a whole number from {low} to {high}",
+        remedy=f"write a number such as {max(low, min(high, 1))}",
+    )
+    return None
+
+
+def read_number(word: Word, faults: Faults, what: str, *, low: float = -math.inf) -> float | None:
+    """Return a finite decimal number, or None after reporting why it is none."""
+    value = float(word) if len(word) <= 64 and _NUMBER.fullmatch(word) else math.nan
+    if math.isfinite(value) and value >= low:
+        return value
+    limit = "" if low == -math.inf else f" of {low:g} or more"
+    faults.error(
+        f"{what} is no such number" if limit and math.isfinite(value) else f"{what} is no number",
+        word,
+        expected=f"a finite decimal number{limit}",
+        remedy="correct or measure it again",
+    )
+    return None
 
 
 def check_name(word: Word, what: str, faults: Faults) -> bool:
-    """Return whether a word can be a name; note why not."""
-    fault = name_fault(word.text)
-    if fault is not None:
-        faults.add(f"the name of the {what} {fault}", word, remedy="rename it everywhere")
-    return fault is None
+    """Report a text that cannot be the name of a task or node; return whether it can."""
+    problem = name_fault(word)
+    if problem is None:
+        return True
+    faults.error(
+        f"the name of the {what} {problem}",
+        word,
+        expected=f"{NAME_RULE}, at most {NAME_LENGTH_MAX} characters",
+        remedy="rename it everywhere",
+    )
+    return False
 
 
-def did_you_mean(name: str, known: list[str]) -> str:
-    """Return a remedy for an unknown name."""
-    near = nearest(name, known[:1000])
-    if near:
-        return f"did you mean {near}?"
-    shown = ", ".join(known[:8])
-    return f"one of {shown}{', …' if len(known) > 8 else ''}" if known else ""
-
-
-class Names:
-    """Names that must differ, also when case and look-alike characters are ignored."""
-
-    def __init__(self, what: str, faults: Faults) -> None:
-        self._what = what
-        self._faults = faults
-        self._seen: dict[str, Word] = {}
-
-    def add(self, word: Word) -> bool:
-        """Return whether a name is new; note it where it is not."""
-        earlier = self._seen.setdefault(fold(word.text), word)
-        if earlier is word:
-            return True
-        problem = f"the {self._what} is there twice"
-        if earlier.text != word.text:
-            problem = f"two {self._what}s differ only by case or look-alike characters"
-        self._faults.add(
-            problem,
+def check_distinct(words: Sequence[Word], what: str, faults: Faults) -> None:
+    """Report names that are equal, or equal up to case or Unicode form."""
+    seen: dict[str, Word] = {}
+    for word in words:
+        first = seen.setdefault(fold(word[: NAME_LENGTH_MAX + 1]), word)
+        if first is word:
+            continue
+        where = f"line {first.line}" if first.line else "before"
+        is_same = first == word
+        faults.error(
+            f"{what} {printable(word)} is written twice"
+            if is_same
+            else f"{what}s {printable(first)} and {printable(word)} differ only in case or form",
             word,
-            expected=f"one of them; line {earlier.line} has {printable(earlier.text)}",
-            remedy="remove or rename one",
+            got=f"{printable(word)}, first on {where}" if first.line else None,
+            expected=f"every {what} once, also when case is ignored",
+            remedy=f"rename one of them{', or delete it' if is_same else ''}",
         )
-        return False

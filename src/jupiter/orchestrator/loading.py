@@ -1,131 +1,228 @@
-"""Reads applications, networks and inputs from disk; the rules are in `formats`."""
+"""Reads applications and networks from disk; what the files mean is decided in `formats`."""
 
 from __future__ import annotations
 
 import os
+import re
+import stat
 from pathlib import Path
 
-from jupiter.agent.worker_main import natural_key
 from jupiter.errors import Fault, InputError
-from jupiter.formats import cluster_toml
-from jupiter.formats.application import APP_TOML, load_application
-from jupiter.formats.text import FILE_BYTES_MAX, Parsed
-from jupiter.kit.names import nearest
+from jupiter.formats import cluster, link_list, nodes
+from jupiter.formats.app_toml import FILE_NAME
+from jupiter.formats.application import FILES_READ, load_application
+from jupiter.formats.node_rules import HIDDEN
+from jupiter.formats.seed_folder import CONFIGURATION, Files
+from jupiter.formats.text import FILE_BYTES_MAX, Faults, Word
+from jupiter.home.bundle import LEFT_OUT
+from jupiter.kit.names import name_fault, nearest, printable
 from jupiter.model.app import Application
-from jupiter.model.network import Network
+from jupiter.model.ids import NodeId
+from jupiter.model.network import Link, Network
 
-DESCRIBING = frozenset(
-    {
-        APP_TOML,
-        "configuration.txt",
-        "app_config.ini",
-        "name_convert.txt",
-        "input_node.txt",
-        "config.json",
-        "scripts/config.json",
-    }
-)
-"""Files of an application folder that are read; all others are only looked for."""
 FILES_MAX = 100_000
+"""An application folder is code and a few samples; more files are data, or the wrong folder."""
+LINK_FILE = "link_list.txt"
+SAMPLES = "sample_input"
+DEFAULT_NAME = "app"
+SECRETS_VARIABLE = "JUPITER_SECRETS"
+SECRETS_FOLDER = "~/.config/jupiter/secrets"
+"""Where ``secret:NAME`` is the file NAME, unless `SECRETS_VARIABLE` names another folder."""
+_UNFIT = re.compile(r"[^A-Za-z0-9_.+-]+")
 
 
-def load_app(path: Path) -> Parsed[Application]:
-    """Return the application in a folder, or in one ``app.toml``.
+def load_app(path: str | Path) -> tuple[Application, list[Fault]]:
+    """Return the application of a folder, and what its author should know.
 
-    Raises:
-        InputError: With all faults of all its files.
-    """
-    folder = path.parent if path.name == APP_TOML and path.is_file() else path
-    if not folder.is_dir():
-        raise _missing(path, "a folder with an application")
-    names: list[str] = []
-    for where, folders, leaves in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        names += [Path(where, leaf).relative_to(folder).as_posix() for leaf in sorted(leaves)]
-        if len(names) > FILES_MAX:
-            raise InputError(
-                Fault(
-                    "holds too many files for an application",
-                    file=str(path),
-                    expected=f"at most {FILES_MAX}",
-                    remedy="name the application's own folder",
-                )
-            )
-    contents = {name: read_file(folder / name) for name in names if name in DESCRIBING}
-    name = folder.resolve().name
-    return load_application(contents, frozenset(names), str(folder), name)
-
-
-def load_network(path: Path) -> Parsed[Network]:
-    """Return the network in a ``cluster.toml``.
+    Args:
+        path: The folder, or its ``app.toml`` or ``configuration.txt``.
 
     Raises:
-        InputError: With all its faults.
+        InputError: There is no such folder, or its files have faults; all of them.
     """
-    if not path.is_file():
-        raise _missing(path, "a file with nodes and links")
-    return cluster_toml.parse(read_file(path), str(path))
+    root = Path(path)
+    if root.name in (FILE_NAME, CONFIGURATION) and root.is_file():
+        root = root.parent
+    if not root.is_dir():
+        raise InputError(missing(root, "folder"))
+    faults = Faults(str(root))
+    files = _read_folder(root, faults)
+    faults.raise_errors()
+    parsed = load_application(files, str(root), _name_of(root))
+    return parsed.value, [*faults.notes, *parsed.notes]
 
 
-def find_inputs(paths: list[Path]) -> list[tuple[Path, ...]]:
-    """Return one entry an item: every file named, and every file in each folder named.
+def load_network(path: str | Path) -> tuple[Network, list[Fault]]:
+    """Return the network of a ``cluster.toml`` or a ``nodes.txt``, and what is odd about it.
 
-    Files of a folder come in natural order (``part10`` after ``part9``); hidden ones are left out.
+    A ``nodes.txt`` gives nodes without links, unless a ``link_list.txt`` beside it names some.
+
+    Args:
+        path: The file; the ending ``.toml`` tells which of the two it is.
 
     Raises:
-        InputError: Something named is not there, cannot be read, or there is nothing at all.
+        InputError: There is no such file, it has faults, it holds passwords and others may read
+            it, or a secret that it refers to cannot be had.
     """
-    faults: list[Fault] = []
-    found: list[Path] = []
-    for path in paths:
-        if path.is_dir():
-            inside = [p for p in path.iterdir() if p.is_file() and not p.name.startswith(".")]
-            found += sorted(inside, key=lambda p: natural_key(p.name))
-        elif path.is_file():
-            found.append(path)
-        else:
-            faults += _missing(path, "a file or a folder").faults
-    faults += [
-        Fault("cannot be read", file=str(path), remedy="check its rights")
-        for path in found
-        if not os.access(path, os.R_OK)
-    ]
-    if not found and not faults:
-        faults.append(
-            Fault(
-                "there is no input",
-                file=", ".join(map(str, paths)),
-                expected="at least one file",
-                remedy="name files, or folders with files in them",
-            )
+    file = Path(path)
+    if not file.is_file():
+        raise InputError(missing(file, "file"))
+    faults = Faults(str(file))
+    content = _read_file(file)
+    network = (
+        _read_cluster(content, file, faults)
+        if file.suffix == ".toml"
+        else _read_nodes(content, file, faults)
+    )
+    faults.raise_errors()
+    return network, list(faults.notes)
+
+
+def _read_cluster(content: bytes, file: Path, faults: Faults) -> Network:
+    network = cluster.read(content, faults)
+    for node in network.nodes:
+        _check_secret(Word(node.secret), node.name, file, faults)
+    return network
+
+
+def _read_nodes(content: bytes, file: Path, faults: Faults) -> Network:
+    found = nodes.read(content, faults)
+    nodes.check(found, faults)
+    if any(node.secret == HIDDEN for node in found.nodes) and _is_open(file):
+        faults.error(
+            "others may read this file, and it holds passwords",
+            got=_mode(file),
+            expected="mode 600",
+            remedy=f"chmod 600 {file}, and change the passwords",
         )
-    if faults:
-        raise InputError(faults)
-    return [(path,) for path in found]
+    for node in found.nodes:
+        _check_secret(node.secret, node.name, file, faults)
+    link_file = file.with_name(LINK_FILE)
+    pairs: tuple[link_list.Pair, ...] = ()
+    if link_file != file and link_file.is_file():
+        of_links = faults.of_file(str(link_file))
+        pairs = link_list.read(_read_file(link_file), of_links)
+        link_list.check(pairs, {node.name for node in found.nodes}, of_links)
+    elif not faults.errors:
+        faults.note(f"the nodes have no links: no {LINK_FILE} is beside the file")
+    if faults.errors:
+        return Network(file.stem, ())
+    network = nodes.to_network(found, file.stem)
+    links = tuple(Link(NodeId(str(source)), NodeId(str(target))) for source, target in pairs)
+    return Network(network.name, network.nodes, links)
 
 
-def read_file(path: Path) -> bytes:
-    """Return a file's bytes, one more than allowed at most, so that a parser can refuse it.
-
-    Raises:
-        InputError: It cannot be read.
-    """
+def missing(path: Path, what: str) -> Fault:
+    """Return the fault of a path that is not there, with the sibling that may be meant."""
     try:
-        with path.open("rb") as file:
-            return file.read(FILE_BYTES_MAX + 1)
+        siblings = [each.name for each in path.parent.iterdir()][:FILES_MAX]
+    except OSError:
+        siblings = []
+    match = nearest(path.name, siblings)
+    problem = "is of another kind" if path.exists() else "does not exist"
+    return Fault(
+        f"the {what} {problem}",
+        file=str(path),
+        expected=f"a {what}",
+        remedy=f"{path.with_name(match)} (did you mean that?)" if match else "check the path",
+    )
+
+
+def _name_of(root: Path) -> str:
+    """Return a name for the application of a folder."""
+    name = _UNFIT.sub("-", root.resolve().name).lstrip("_.+-")
+    return DEFAULT_NAME if name_fault(name) else name
+
+
+def _read_folder(root: Path, faults: Faults) -> Files:
+    """Return the regular files that nodes will get, samples included; links are left out."""
+    files: dict[str, bytes | None] = {}
+    for folder, names, leaves in os.walk(root):
+        for name in (*names, *leaves):
+            if Path(folder, name).is_symlink():
+                relative = Path(folder, name).relative_to(root).as_posix()
+                faults.of_file(str(Path(folder, name))).warn(
+                    f"{relative} is a link and is left out: links are not followed",
+                    remedy="put the file itself there",
+                )
+        names[:] = sorted(
+            name
+            for name in names
+            if not name.startswith(".") and (name not in LEFT_OUT or name == SAMPLES)
+        )
+        for leaf in sorted(leaves):
+            path = Path(folder, leaf)
+            if leaf.startswith(".") or path.is_symlink() or not path.is_file():
+                continue
+            relative = path.relative_to(root).as_posix()
+            files[relative] = _read_file(path) if relative in FILES_READ else None
+            if len(files) > FILES_MAX:
+                faults.error(
+                    "the folder holds too many files",
+                    expected=f"at most {FILES_MAX}",
+                    remedy="check that it is the application's folder",
+                )
+                return {}
+    return files
+
+
+def _read_file(path: Path) -> bytes:
+    """Return the content, one byte more than the limit at most, so that the reader can object."""
+    try:
+        with path.open("rb") as stream:
+            return stream.read(FILE_BYTES_MAX + 1)
     except OSError as error:
         raise InputError(
-            Fault(f"cannot be read: {error.strerror}", file=str(path), remedy="check its rights")
-        ) from error
+            Fault(
+                f"the file cannot be read: {error.strerror}",
+                file=str(path),
+                remedy="check who may read it",
+            )
+        ) from None
 
 
-def _missing(path: Path, expected: str) -> InputError:
-    siblings: list[str] = []
-    if path.parent.is_dir():
-        siblings = sorted(each.name for each in path.parent.iterdir())[:1000]
-    near = nearest(path.name, siblings)
-    problem = "is not there" if not path.exists() else "is of the wrong kind"
-    remedy = f"did you mean {path.parent / near}?" if near and near != path.name else ""
-    return InputError(
-        Fault(problem, file=str(path), expected=expected, remedy=remedy or "check the path")
-    )
+def _check_secret(secret: Word, node: str, file: Path, faults: Faults) -> None:
+    """Report a reference that leads to no secret, or to one that others can read."""
+    kind, _, where = secret.partition(":")
+    if kind == "env" and where not in os.environ:
+        faults.error(
+            f"the variable with the secret of node {printable(node)} is not set",
+            secret,
+            expected=f"{where} in the environment",
+            remedy=f"export {where}",
+        )
+    if kind not in ("file", "key", "secret") or not where:
+        return
+    if kind == "secret" and name_fault(where):
+        faults.error(
+            f"the name of the secret of node {printable(node)} {name_fault(where)}",
+            secret,
+            expected="secret:NAME",
+            remedy="rename the secret",
+        )
+        return
+    folder = os.environ.get(SECRETS_VARIABLE, SECRETS_FOLDER) if kind == "secret" else file.parent
+    path = Path(folder, Path(where).expanduser()).expanduser()
+    if not path.is_file():
+        faults.error(
+            f"the secret of node {printable(node)} does not exist",
+            secret,
+            expected=f"the file {path}",
+            remedy=f"create it with mode 600, or correct {secret}",
+        )
+    elif _is_open(path):
+        faults.error(
+            f"others may read the secret of node {printable(node)}",
+            secret,
+            got=f"{path} with {_mode(path)}",
+            expected="mode 600",
+            remedy=f"chmod 600 {path}",
+        )
+
+
+def _is_open(path: Path) -> bool:
+    return bool(path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO))
+
+
+def _mode(path: Path) -> str:
+    return f"mode {stat.S_IMODE(path.stat().st_mode):o}"

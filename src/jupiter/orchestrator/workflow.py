@@ -12,7 +12,7 @@ from typing import Protocol
 
 from jupiter.costs.gather import gather
 from jupiter.errors import Fault, InputError
-from jupiter.formats import cluster_toml
+from jupiter.formats import cluster
 from jupiter.interfaces.engine import Engine
 from jupiter.interfaces.store import Samples, Store
 from jupiter.model.app import Application
@@ -64,7 +64,7 @@ class Job:
 
 def network_digest(network: Network) -> str:
     """Return an id of everything that a network file says."""
-    return hashlib.sha256(cluster_toml.dumps(network).encode()).hexdigest()[:24]
+    return hashlib.sha256(cluster.dumps(network).encode()).hexdigest()[:24]
 
 
 def sample_of(
