@@ -44,32 +44,33 @@ from jupiter.model.app import (
 from jupiter.model.ids import TaskId
 
 FILE_NAME = "app.toml"
+
 _FUNCTION = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):([A-Za-z_]\w*)", re.ASCII)
 
 
 class _File(Closed):
     name: str | None = None
-    entry: str | None = None
-    sample_input: list[str] = Field(default_factory=list)
-    task: list[dict[str, object]] = Field(default_factory=list)
-    service: list[dict[str, object]] = Field(default_factory=list)
-    ports: dict[str, list[int]] = Field(default_factory=dict)
-    names: dict[str, dict[str, str]] = Field(default_factory=dict)
-    entry_nodes: dict[str, list[str]] = Field(default_factory=dict)
-    private: dict[str, object] = Field(default_factory=dict)
+    entry: object = None
+    sample_input: list[str] = []
+    task: list[dict[str, object]] = []
+    service: list[dict[str, object]] = []
+    ports: dict[str, list[int]] = {}
+    names: dict[str, dict[str, str]] = {}
+    entry_nodes: dict[str, list[str]] = {}
+    private: dict[str, object] = {}
 
 
 class _Runs(Closed):
     name: str
     run: object = None
-    args: list[str] = Field(default_factory=list)
+    args: list[str] = []
     image: str | None = None
-    command: list[str] = Field(default_factory=list)
+    command: list[str] = []
 
 
 class _Task(_Runs):
     route: Route = "broadcast"
-    children: list[str] = Field(default_factory=list)
+    children: list[str] = []
     inputs: int | None = Field(default=None, ge=1)
     sink: bool = False
     profile: bool = True
@@ -80,7 +81,7 @@ class _Task(_Runs):
 
 
 class _Service(_Runs):
-    peers: list[str] = Field(default_factory=list)
+    peers: list[str] = []
 
 
 def read(
@@ -108,7 +109,7 @@ def read(
     reader.check()
     if top.name is not None:
         check_name(places.word(top.name, "name"), "application", faults)
-    if faults.errors:
+    if faults.has_errors:
         return None
     return Application(
         name=top.name or name,
@@ -136,6 +137,8 @@ class _Reader:
         self._has_code = any(path.endswith(".py") for path in paths)
         self._task_names = self._names("task", top.task)
         self._service_names = self._names("service", top.service)
+        self._known = frozenset(self._task_names)
+        self._helpers = frozenset(self._service_names)
 
     def _names(self, kind: str, tables: Sequence[Mapping[str, object]]) -> list[Word]:
         return [
@@ -234,7 +237,7 @@ class _Reader:
         """Return the place of a task in the graph, however malformed the rest of it is."""
         word = self._places.word(name, "task", k, "name")
         children = self._words(values.get("children"), "task", k, "children")
-        services = [child for child in children if child in self._service_names]
+        services = [child for child in children if child in self._helpers]
         for child in services:
             self._faults.error(
                 f"child {printable(child)} of task {printable(name)} is a service",
@@ -249,11 +252,9 @@ class _Reader:
                 expected="home last, so that the last output is the result",
                 remedy="move home to the end, and the output that is the result too",
             )
-        check_children(
-            word, [c for c in children if c not in services], self._task_names, self._faults
-        )
+        check_children(word, [c for c in children if c not in services], self._known, self._faults)
         inputs = values.get("inputs")
-        others = [c for c in children if c not in HOMES and c in self._task_names and c != name]
+        others = [c for c in children if c not in HOMES and c in self._known and c != name]
         return Declared(
             word,
             tuple(others),
@@ -263,23 +264,23 @@ class _Reader:
         )
 
     def _check_entry(self, declared: Sequence[Declared]) -> None:
-        """Compare the entry that is named, if one is, with the tasks without parents."""
+        """Compare the entries that are named, if any are, with the tasks without parents."""
         entry = self._top.entry
         if entry is None:
             return
+        named = entry if isinstance(entry, list) else [entry]
         targets = {child for task in declared for child in task.children}
         entries = [str(task.name) for task in declared if task.name not in targets]
-        if entries == [entry]:
+        if all(isinstance(name, str) for name in named) and sorted(named) == sorted(entries):
             return
-        count = {0: "no entry task", 1: "another entry task"}.get(
-            len(entries), f"{len(entries)} entry tasks"
-        )
         self._faults.error(
-            f"the application has {count} where one is named",
-            self._places.word(entry, "entry"),
-            got=", ".join(entries) or "none",
-            expected=f"only {printable(entry)} without parents",
-            remedy="make the others children of it, or delete the line: several entries are fine",
+            f"the graph has {len(entries)} entry tasks where {len(named)} is named"
+            if len(entries) != len(named)
+            else "what is named as entry is not the task without parents",
+            self._places.at("entry"),
+            got=shown(entry),
+            expected=f"the tasks without parents: {', '.join(entries) or 'there are none'}",
+            remedy="make the others children of it, or name them all: entry = […]",
         )
 
     def _check_samples(self) -> None:

@@ -37,9 +37,8 @@ def load_application(files: Files, root: str, name: str) -> Parsed[Application]:
     faults = Faults()
     app = None
     content = files.get(app_toml.FILE_NAME)
-    place = f"{root}/" if root else ""
     if content is not None:
-        of_file = faults.of_file(f"{place}{app_toml.FILE_NAME}")
+        of_file = faults.of_file(seed_folder.place(root, app_toml.FILE_NAME))
         app = app_toml.read(content, files.keys(), root, name, of_file)
         if seed_folder.CONFIGURATION in files:
             of_file.note(f"{seed_folder.CONFIGURATION} is there too, and is ignored")

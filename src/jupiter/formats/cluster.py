@@ -91,7 +91,7 @@ def read(content: Content, faults: Faults) -> Network:
     nodes = _read_nodes(top, places, faults)
     names = [str(name) for table in top.node if isinstance(name := table.get("name"), str)]
     links = _read_links(top, names, places, faults)
-    if faults.errors:
+    if faults.has_errors:
         return nothing
     return Network(top.name, tuple(nodes.values()), tuple(links.values()))
 
@@ -106,7 +106,7 @@ def dumps(network: Network) -> str:
         pairs = {
             "source": str(link.source),
             "target": str(link.target),
-            "bandwidth": f"{bandwidth!r} B/s" if math.isfinite(bandwidth) else None,
+            "bandwidth": f"{bandwidth!r} B/s" if math.isfinite(bandwidth) else "unlimited",
             "latency": f"{link.latency_s!r} s" if link.latency_s else None,
         }
         lines += ["", "[[link]]", *toml_pairs(pairs)]

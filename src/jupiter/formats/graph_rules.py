@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from jupiter.formats.text import Faults, Word, check_distinct, check_name
 from jupiter.kit.names import fold, printable
@@ -91,7 +92,7 @@ def check_children(
                 child,
                 expected="the name of a task, or home",
                 remedy=faults.suggestion(
-                    child, [*known, HOMES[0]], "write the missing task, or correct the name"
+                    child, chain(HOMES[:1], known), "write the missing task, or correct the name"
                 ),
             )
         seen.add(child)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 
 from jupiter.formats.text import Content, Faults, Word, decode
 from jupiter.kit.names import printable
@@ -17,7 +16,10 @@ Sections = dict[Word, dict[Word, Word]]
 def read_sections(content: Content, faults: Faults) -> Sections:
     """Return all sections; duplicates, stray lines and interpolation are reported."""
     sections: Sections = {}
+    names: dict[Word, Word] = {}
+    keys: dict[Word, dict[Word, Word]] = {}
     current: dict[Word, Word] | None = None
+    first: dict[Word, Word] = {}
     for number, line in enumerate(decode(content, faults).split("\n"), 1):
         text = line.strip(" \t")
         if not text or text[0] in "#;":
@@ -26,8 +28,9 @@ def read_sections(content: Content, faults: Faults) -> Sections:
         header = _SECTION.fullmatch(text)
         if header:
             name = Word(header[1].strip(" \t"), number, start)
-            _refuse_second(name, sections, "section", faults)
+            _refuse_second(name, names, "section", faults)
             current = sections.setdefault(name, {})
+            first = keys.setdefault(name, {})
             continue
         pair = _read_pair(line, number, faults)
         if pair is None:
@@ -41,7 +44,7 @@ def read_sections(content: Content, faults: Faults) -> Sections:
                 remedy="write the name of its section above it",
             )
             continue
-        _refuse_second(key, current, "key", faults)
+        _refuse_second(key, first, "key", faults)
         current.setdefault(key, value)
     return sections
 
@@ -70,13 +73,13 @@ def _read_pair(line: str, number: int, faults: Faults) -> tuple[Word, Word] | No
     return Word(key, number, line.index(key) + 1), value
 
 
-def _refuse_second(name: Word, known: Mapping[Word, object], what: str, faults: Faults) -> None:
-    first = next((each for each in known if each == name), None) if name in known else None
-    if first is not None:
+def _refuse_second(name: Word, first: dict[Word, Word], what: str, faults: Faults) -> None:
+    earlier = first.setdefault(name, name)
+    if earlier is not name:
         faults.error(
             f"{what} {printable(name)} is written twice",
             name,
-            got=f"{printable(name)}, first on line {first.line}",
+            got=f"{printable(name)}, first on line {earlier.line}",
             expected=f"every {what} once",
             remedy="delete one of them",
         )

@@ -88,6 +88,7 @@ class _Reader:
         self._kind, self._lexeme, self._offset = "end", "", 0
         self._tokens = self._scan(_PYTHON if self._is_python else _JSON)
         self._left = TOKENS_MAX
+        self._end = len(text.rstrip())
 
     def _scan(self, pattern: re.Pattern[str]) -> Iterator[tuple[str, str, int]]:
         position = 0
@@ -102,9 +103,7 @@ class _Reader:
 
     def _next(self) -> None:
         self._left -= 1
-        self._kind, self._lexeme, self._offset = next(
-            self._tokens, ("end", "", len(self._text.rstrip()))
-        )
+        self._kind, self._lexeme, self._offset = next(self._tokens, ("end", "", self._end))
         if self._left < 0:
             self._stop("the text has too many values", expected=f"at most {TOKENS_MAX}")
 

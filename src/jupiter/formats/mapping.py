@@ -51,7 +51,7 @@ def read_lines(lines: Sequence[Line], faults: Faults) -> dict[str, str]:
         if not (check_name(task, "task", faults) and check_name(node, "node", faults)):
             continue
         if task not in mapping:
-            mapping[str(task)] = node
+            mapping[task] = node
             first[task] = task
         elif mapping[task] == node:
             faults.warn(
@@ -94,7 +94,7 @@ def read_json(content: Content, faults: Faults) -> dict[str, str]:
         elif check_name(place, "task", faults) and check_name(
             places.word(node, task), "node", faults
         ):
-            mapping[task] = places.word(node, task)
+            mapping[place] = places.word(node, task)
     return mapping
 
 
@@ -130,11 +130,10 @@ def check(
         faults: Taken in.
     """
     for task, node in mapping.items():
-        place = node.line if isinstance(node, Word) else 0
         if task not in tasks:
             faults.error(
                 "the schedule names an unknown task",
-                place,
+                task if isinstance(task, Word) else 0,
                 got=printable(task),
                 expected="a task of the graph",
                 remedy=faults.suggestion(task, tasks, "delete the line"),

@@ -135,7 +135,7 @@ def _read_commas(lines: Sequence[Line], faults: Faults) -> NodesFile:
         user = Word(before, address.line, address.column)
         host = Word(after, address.line, address.column + len(before + mark))
         nodes.append(NodeLine(name, host, user, _secret(secret), str(region)))
-    if not nodes and not faults.errors:
+    if not nodes and not faults.has_errors:
         faults.error(
             "the file names no node",
             expected=f"lines below {HEADER}",

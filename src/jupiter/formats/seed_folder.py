@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from jupiter.formats import app_config, config_json, configuration, input_node, name_convert
 from jupiter.formats.config_json import ConfigJson, ScriptEntry, argument_text
@@ -38,6 +38,11 @@ def read(files: Files, root: str, name: str, faults: Faults) -> Application | No
     return _Folder(files, root, faults).application(name)
 
 
+def place(root: str, path: str) -> str:
+    """Return how a file of a folder is named to the user."""
+    return path if root in ("", ".") else f"{root}/{path}"
+
+
 def natural_key(name: str) -> list[tuple[int, int, str]]:
     """Return a sort key by which ``10a`` follows ``9a``."""
     return [
@@ -59,7 +64,7 @@ class _Folder:
         self._config_path = next((path for path in CONFIG_JSON if path in files), CONFIG_JSON[0])
 
     def _of(self, path: str) -> Faults:
-        return self._faults.of_file(f"{self._root}/{path}" if self._root else path)
+        return self._faults.of_file(place(self._root, path))
 
     def application(self, name: str) -> Application | None:
         """Return the whole."""
@@ -76,7 +81,7 @@ class _Folder:
         ports = app_config.read(self._content(PORTS), self._of(PORTS)) if self._has(PORTS) else {}
         samples = self._samples()
         self._check_samples(samples, rules, tasks)
-        if self._faults.errors:
+        if self._faults.has_errors:
             return None
         return Application(
             name=name,
@@ -140,7 +145,7 @@ class _Folder:
         for line in lines:
             entry = config.scripts.get(line.name)
             if entry is None:
-                if config.scripts or not faults.errors:
+                if config.scripts or not faults.has_errors:
                     faults.error(
                         f"{config_json.TASKS_KEY} has no entry for task {printable(line.name)}",
                         expected=f"one for every task of {CONFIGURATION}",
@@ -226,14 +231,14 @@ class _Folder:
             return {}
         faults = self._of(NAMES)
         rules = name_convert.read(self._content(NAMES), faults)
-        names = [str(task.name) for task in tasks]
+        names = {str(task.name): task for task in tasks}
         for row in (*names, name_convert.INPUT_ROW):
             if row not in rules:
                 faults.error(
                     f"there is no row for {printable(row)}",
                     expected=f"one for every task, and one named {name_convert.INPUT_ROW}",
                     remedy=faults.suggestion(
-                        row, [rule for rule in rules if rule not in names], "add the row"
+                        row, (rule for rule in rules if rule not in names), "add the row"
                     ),
                 )
         for row in rules:
@@ -246,13 +251,13 @@ class _Folder:
             return {}
         faults = self._of(ENTRY_NODES)
         entries = input_node.read(self._content(ENTRY_NODES), faults)
-        names = [str(task.name) for task in tasks]
+        names = {str(task.name): task for task in tasks}
         for task in entries:
             if task not in names:
                 self._warn_unknown(task, names, faults)
         return entries
 
-    def _warn_unknown(self, row: Word, names: Sequence[str], faults: Faults) -> None:
+    def _warn_unknown(self, row: Word, names: Collection[str], faults: Faults) -> None:
         faults.warn(
             f"the row names a task that is not in {CONFIGURATION}",
             row,

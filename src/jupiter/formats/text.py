@@ -13,6 +13,7 @@ import unicodedata
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Generic, Literal, Self, TypeVar
 
 from jupiter.errors import FAULTS_SHOWN_MAX, Fault, InputError
@@ -112,6 +113,11 @@ class Faults:
         return tuple(fault for fault in self._sorted() if fault.level == "error")
 
     @property
+    def has_errors(self) -> bool:
+        """Whether the input must be refused."""
+        return any(fault.level == "error" for fault in self._all)
+
+    @property
     def notes(self) -> tuple[Fault, ...]:
         """The faults that do not, by file and line."""
         return tuple(fault for fault in self._sorted() if fault.level != "error")
@@ -163,9 +169,9 @@ class Faults:
 
         Only the faults that will be shown get one: comparing names is slow.
         """
-        names = list(known)[:NAMES_COMPARED_MAX]
         if len(self._all) >= FAULTS_SHOWN_MAX or len(name) > NAME_LENGTH_MAX:
             return otherwise
+        names = islice(known, NAMES_COMPARED_MAX)
         match = nearest(name, [each for each in names if len(each) <= NAME_LENGTH_MAX])
         return f"{match!r} (did you mean that?), or {otherwise}" if match else otherwise
 
@@ -175,7 +181,7 @@ class Faults:
         Raises:
             InputError: There is at least one.
         """
-        if self.errors:
+        if self.has_errors:
             raise InputError(self.errors)
 
     def parsed(self, value: T) -> Parsed[T]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import tomllib
 from collections.abc import Callable, Mapping
@@ -66,9 +67,14 @@ def _quantity(read: Callable[[str], float], unit: str) -> BeforeValidator:
     return BeforeValidator(check)
 
 
+def _read_rate(text: str) -> float:
+    return math.inf if text == "unlimited" else read_bytes_per_s(text)
+
+
 Seconds = Annotated[float, _quantity(read_seconds, "s")]
 Bytes = Annotated[int, _quantity(read_bytes, "MiB")]
-Rate = Annotated[float, _quantity(read_bytes_per_s, "Mbit/s")]
+Rate = Annotated[float, _quantity(_read_rate, "Mbit/s")]
+"""Bytes per second; the word ``unlimited`` is infinite."""
 
 
 def read_toml(content: Content, faults: Faults) -> tuple[dict[str, object], Places] | None:

@@ -103,9 +103,9 @@ def _read_nodes(content: bytes, file: Path, faults: Faults) -> Network:
         of_links = faults.of_file(str(link_file))
         pairs = link_list.read(_read_file(link_file), of_links)
         link_list.check(pairs, {node.name for node in found.nodes}, of_links)
-    elif not faults.errors:
+    elif not faults.has_errors:
         faults.note(f"the nodes have no links: no {LINK_FILE} is beside the file")
-    if faults.errors:
+    if faults.has_errors:
         return Network(file.stem, ())
     network = nodes.to_network(found, file.stem)
     links = tuple(Link(NodeId(str(source)), NodeId(str(target))) for source, target in pairs)
@@ -118,7 +118,7 @@ def missing(path: Path, what: str) -> Fault:
         siblings = [each.name for each in path.parent.iterdir()][:FILES_MAX]
     except OSError:
         siblings = []
-    match = nearest(path.name, siblings)
+    match = nearest(path.name, [name for name in siblings if name != path.name])
     problem = "is of another kind" if path.exists() else "does not exist"
     return Fault(
         f"the {what} {problem}",
