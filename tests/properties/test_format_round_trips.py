@@ -18,8 +18,10 @@ from jupiter.formats import (
     app_config,
     app_toml,
     cluster,
+    communication,
     config_json,
     configuration,
+    dag,
     input_node,
     jupiter_config,
     link_list,
@@ -31,6 +33,8 @@ from jupiter.formats import (
     profiler_txt,
     runtime_logs,
     static_assignment,
+    task_config,
+    tgff,
 )
 from jupiter.formats.application import FILES_READ, load_application
 from jupiter.formats.configuration import Configuration, TaskLine
@@ -59,6 +63,7 @@ LINE = st.text(st.characters(exclude_categories=["C", "Z"]), max_size=12)
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 NUMBER = st.floats(-1e12, 1e12, allow_nan=False)
 POSITIVE = st.floats(0, 1e12, allow_nan=False)
+HUNDREDTHS = st.integers(0, 10**9).map(lambda count: count / 100)
 COUNT = st.integers(1, 9_999)
 JSON = st.recursive(
     st.booleans() | st.integers(-(2**53), 2**53) | st.floats(-1e9, 1e9) | TEXT,
@@ -96,6 +101,17 @@ def configurations(draw: st.DrawFn) -> Configuration:
         lines.append(TaskLine(Word(task), draw(COUNT), draw(st.booleans()), every))
     placed = {task: draw(NAME) for task in graph} if draw(st.booleans()) else {}
     return Configuration(tuple(lines), placed)
+
+
+@st.composite
+def dags(draw: st.DrawFn) -> dag.Dag:
+    graph = draw(children_of())
+    lines = [
+        dag.DagLine(Word(task), tuple(map(Word, children or ["home"])))
+        for task, children in graph.items()
+    ]
+    flavour: dag.Flavour = draw(st.sampled_from(get_args(dag.Flavour)))
+    return dag.Dag(flavour, tuple(lines))
 
 
 @st.composite
@@ -143,6 +159,21 @@ def nodes_files(draw: st.DrawFn) -> nodes.NodesFile:
             )
             for tag in dict.fromkeys(tags)
         ),
+    )
+
+
+@st.composite
+def tgffs(draw: st.DrawFn) -> tgff.Tgff:
+    graph = draw(children_of())
+    processors = tuple(draw(names(3)))
+    costs = st.lists(POSITIVE, min_size=len(processors), max_size=len(processors)).map(tuple)
+    pairs = st.tuples(NAME, NAME).filter(lambda pair: pair[0] != pair[1])
+    return tgff.Tgff(
+        tuple(graph),
+        {(task, child): draw(POSITIVE) for task, found in graph.items() for child in found},
+        processors,
+        {task: draw(costs) for task in graph},
+        draw(st.dictionaries(pairs, CURVE, max_size=4)),
     )
 
 
@@ -253,6 +284,7 @@ class Format:
 TIMES = st.floats(0, 4e9).map(lambda time_s: round(time_s, 4))
 FORMATS: Mapping[str, Format] = {
     "configuration.txt": Format(configuration.parse, configuration.dumps, configurations()),
+    "dag.txt": Format(dag.parse, dag.dumps, dags()),
     "schedule": Format(mapping.parse, mapping.dumps, st.dictionaries(NAME, NAME)),
     "mapping.json": Format(mapping.parse_json, mapping.dumps_json, st.dictionaries(NAME, NAME)),
     "config.json": Format(config_json.parse, config_json.dumps, config_jsons()),
@@ -266,6 +298,28 @@ FORMATS: Mapping[str, Format] = {
         input_node.parse,
         input_node.dumps,
         st.dictionaries(NAME, st.lists(NAME, min_size=1, max_size=3).map(tuple)),
+    ),
+    "communication.txt": Format(
+        communication.parse,
+        communication.dumps,
+        st.dictionaries(NAME, st.dictionaries(NAME, HUNDREDTHS, max_size=3)),
+    ),
+    "task_config.yml": Format(
+        task_config.parse,
+        task_config.dumps,
+        st.builds(
+            task_config.TaskConfig,
+            depth=COUNT,
+            width_min=st.integers(1, 5),
+            width_max=st.integers(5, 9),
+            total_num=COUNT,
+            ccr=POSITIVE,
+            comp_mu=POSITIVE,
+            comp_sigma=POSITIVE,
+            link_comm_sigma=POSITIVE,
+            deg_mu=POSITIVE,
+            deg_sigma=POSITIVE,
+        ),
     ),
     "jupiter_config.ini": Format(
         jupiter_config.parse,
@@ -307,6 +361,7 @@ FORMATS: Mapping[str, Format] = {
             tuple
         ),
     ),
+    "tgff": Format(tgff.parse, tgff.dumps, tgffs()),
     "static_assignment.py": Format(
         static_assignment.parse,
         static_assignment.dumps,

@@ -1,111 +1,111 @@
-"""``dag.txt``: the task graph alone, for HEFT and the first execution profiler.
+"""``dag.txt``: a graph without the columns of ``configuration.txt``, in three flavours.
 
-Three forms are read: with the number of lines on top, without it, and with the header
-``parent children``. A child ``home`` or ``scheduler`` means that the outputs are results.
+``counted`` starts with the number of lines (the seeds' HEFT), ``plain`` does not (their execution
+profiler), ``table`` has the header ``parent children`` (``DAG_Scheduler.txt``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
 
-from jupiter.formats.text import (
-    Content,
-    Faults,
-    Line,
-    Parsed,
-    check_distinct,
-    check_name,
-    parse_with,
-    read_integer,
-    word_lines,
-)
-from jupiter.kit.names import printable
-from jupiter.model.graph import find_cycle
-from jupiter.model.ids import TaskId
+from jupiter.formats.configuration import check_count, read_count
+from jupiter.formats.graph_rules import TASKS_MAX, check_children, check_task_names
+from jupiter.formats.text import Content, Faults, Line, Parsed, Word, parse_with, word_lines
 
-HOME_WORDS = ("home", "scheduler")
+Flavour = Literal["counted", "plain", "table"]
 HEADER = ("parent", "children")
-TASKS_MAX = 10_000
-
-Dag = Mapping[str, tuple[str, ...]]
-"""The children of every task, ``home`` included, in written order."""
 
 
-def parse(content: Content, file: str = "dag.txt") -> Parsed[Dag]:
-    """Read a file.
+@dataclass(frozen=True, slots=True)
+class DagLine:
+    """A task and its children; home is kept as it was written."""
+
+    name: Word
+    children: tuple[Word, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Dag:
+    """The whole file.
+
+    Attributes:
+        flavour: See the module.
+        tasks: In written order; a task that is only a child has no line of its own.
+    """
+
+    flavour: Flavour
+    tasks: tuple[DagLine, ...]
+
+
+def parse(content: Content, file: str = "") -> Parsed[Dag]:
+    """Return the lines of a ``dag.txt``.
 
     Raises:
-        InputError: With every fault.
+        InputError: The count is wrong or stands among the lines, or names do not fit together.
     """
     return parse_with(read, content, file)
+
+
+def dumps(dag: Dag) -> str:
+    """Return the text of a ``dag.txt``."""
+    head = {"counted": str(len(dag.tasks)), "plain": "", "table": " ".join(HEADER)}[dag.flavour]
+    lines = [head] if head else []
+    lines += [" ".join((task.name, *task.children)) for task in dag.tasks]
+    return "".join(f"{line}\n" for line in lines)
 
 
 def read(content: Content, faults: Faults) -> Dag:
     """Return what can be understood; the rest is reported."""
     lines = word_lines(content, faults)
-    if not lines:
+    flavour = _flavour(lines)
+    body = lines if flavour == "plain" else lines[1:]
+    if not body or len(body) > TASKS_MAX:
         faults.error(
-            "the file is empty",
-            expected="a line a task: task child …",
-            remedy="write the task graph",
+            "the file has too many tasks" if body else "the file names no task",
+            got=str(len(body)),
+            expected=f"1 to {TASKS_MAX} lines: task child …",
+            remedy="write one line a task",
         )
-        return {}
-    lines = _without_top(lines, faults)
-    for line in lines:
-        _check_line(line, faults)
-    check_distinct([line.words[0] for line in lines], "task", faults)
-    dag = {str(line.words[0]): tuple(str(word) for word in line.words[1:]) for line in lines}
-    cycle = find_cycle({TaskId(k): tuple(TaskId(c) for c in v) for k, v in dag.items()})
-    if cycle:
-        at = next(line.words[0] for line in lines if str(line.words[0]) == str(cycle[0]))
-        faults.error(
-            "the tasks form a cycle",
-            at,
-            got=" -> ".join(cycle),
-            expected="a graph without cycles",
-            remedy="remove one of these edges",
-        )
-    return dag
+        return Dag(flavour, ())
+    if flavour == "counted":
+        count = read_count(lines[0], faults)
+        if count is not None:
+            check_count(count, lines[0].words[0], len(body), faults)
+    for line in body:
+        if _is_count(line):
+            faults.error(
+                "a count stands among the lines of the graph",
+                line.words[0],
+                expected="the number of tasks on the first line only, or nowhere",
+                remedy="delete the line, or move it to the top",
+            )
+    body = [line for line in body if not _is_count(line)]
+    tasks = tuple(DagLine(line.words[0], line.words[1:]) for line in body)
+    _check(tasks, flavour, faults)
+    return Dag(flavour, tasks)
 
 
-def _without_top(lines: list[Line], faults: Faults) -> list[Line]:
-    """Return the lines of the graph; check the number on top, if there is one."""
-    top = lines[0].words
-    if tuple(top) == HEADER:
-        return lines[1:]
-    if len(top) > 1 or not top[0].lstrip("+-").isdecimal():
-        return lines
-    count = read_integer(top[0], faults, "the number of tasks", low=1, high=TASKS_MAX)
-    rest = lines[1:]
-    if count is not None and count != len(rest):
-        faults.error(
-            f"the first line announces {count} task lines but {len(rest)} follow",
-            top[0],
-            expected=str(len(rest)),
-            remedy=f"write {len(rest)}, or correct the lines",
-        )
-    return rest
+def _is_count(line: Line) -> bool:
+    return len(line.words) == 1 and line.words[0].lstrip("+-").isdecimal()
 
 
-def _check_line(line: Line, faults: Faults) -> None:
-    task, *children = line.words
-    check_name(task, "task", faults)
-    if len(children) > 1 and children[0].isdecimal() and children[1] in ("true", "false"):
-        faults.error(
-            f"the line of task {printable(task)} has the columns NUM_INPUTS and FLAG",
-            children[0],
-            expected="task child …",
-            remedy="remove them, or name the file configuration.txt",
-        )
-        return
-    for child in children:
-        if child not in HOME_WORDS:
-            check_name(child, "child", faults)
-    check_distinct(children, "child", faults)
+def _flavour(lines: Sequence[Line]) -> Flavour:
+    if lines and _is_count(lines[0]):
+        return "counted"
+    if lines and tuple(word.lower() for word in lines[0].words) == HEADER:
+        return "table"
+    return "plain"
 
 
-def dumps(dag: Dag, *, with_count: bool = True) -> str:
-    """Return the text of a file."""
-    rows = [str(len(dag))] if with_count else []
-    rows += [" ".join((task, *children)) for task, children in dag.items()]
-    return "\n".join(rows) + "\n"
+def _check(tasks: Sequence[DagLine], flavour: Flavour, faults: Faults) -> None:
+    """Report wrong names; only in the table may a task appear as a child alone."""
+    check_task_names([task.name for task in tasks], faults)
+    known = {task.name for task in tasks}
+    for task in tasks:
+        if task.children == (task.name,):
+            continue
+        others = {child for child in task.children if child != task.name}
+        allowed = known | others if flavour == "table" else known
+        check_children(task.name, task.children, allowed, faults)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from jupiter.errors import InputError
-from jupiter.formats import configuration, mapping
+from jupiter.formats import configuration, dag, mapping
 
 
 def problems(text: str) -> list[str]:
@@ -51,6 +51,29 @@ def test_malformed_task_line_is_not_taken_for_a_schedule() -> None:
 
 def test_schedule_line_must_have_two_words() -> None:
     assert "3: a schedule line has not two words" in problems("1\na 1 true home\na\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "flavour"),
+    [
+        ("2\na b\nb scheduler\n", "counted"),
+        ("a b\nb scheduler\n", "plain"),
+        ("parent  children\na    b\n", "table"),
+    ],
+)
+def test_flavour_of_dag_is_found(text: str, flavour: str) -> None:
+    assert dag.parse(text).value.flavour == flavour
+
+
+def test_only_the_table_may_leave_lines_of_leaves_out() -> None:
+    with pytest.raises(InputError, match="child 'b' of task 'a' is no task"):
+        dag.parse("a b\n")
+    assert dag.parse("parent children\na b\n").value.tasks[0].children == ("b",)
+
+
+def test_wrong_count_of_dag_is_refused() -> None:
+    with pytest.raises(InputError, match="announces 3 task lines but 2 follow"):
+        dag.parse("3\na b\nb home\n")
 
 
 def test_repeated_report_of_wave_is_a_warning() -> None:

@@ -4,12 +4,15 @@ import pytest
 
 from jupiter.errors import InputError
 from jupiter.formats import (
+    communication,
     jupiter_config,
     link_parameters,
     network_log,
     profiler_txt,
     runtime_logs,
     static_assignment,
+    task_config,
+    tgff,
 )
 from jupiter.formats.link_parameters import Curve
 from jupiter.formats.profiler_txt import ProfileRow
@@ -65,6 +68,74 @@ def test_bad_network_log_is_refused(text: str) -> None:
 def test_parameters_need_their_header() -> None:
     with pytest.raises(InputError, match="not the header"):
         network_log.parse_parameters("1,2,3,4,5,1 2 3\n")
+
+
+@pytest.mark.parametrize("text", ["a b", "a b-x", "a b-1 b-2", "a b-1\na b-1", "../a b-1"])
+def test_bad_communication_is_refused(text: str) -> None:
+    with pytest.raises(InputError):
+        communication.parse(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "depth: 0",
+        "depth: 1.5",
+        "depth: !!python/object:os.system x",
+        "depth: &a 1",
+        "deepth: 3",
+        "depth: 1\ndepth: 2",
+        "width_min: 5\nwidth_max: 4",
+        "ccr: -1",
+        "- depth",
+        "depth:3",
+    ],
+)
+def test_bad_task_config_is_refused(text: str) -> None:
+    with pytest.raises(InputError):
+        task_config.parse(text)
+
+
+def test_task_config_takes_comments_and_defaults() -> None:
+    found = task_config.parse("# x\n\ndepth:  30   # y\nccr: 2.5\n").value
+    assert (found.depth, found.ccr, found.width_min) == (30, 2.5, 2)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("@quadratic 0 {", "@quadratic 1 {", "section @quadratic does not open as expected"),
+        ("TYPE 1\n", "TYPE 5\n", "task 'b' is out of order"),
+        ("TYPE 18", "TYPE -18", "the size of an arc"),
+        ("FROM t0_0 TO t0_1", "FROM t0_0 t0_1", "another form than its section"),
+        ("FROM t0_0 TO t0_1", "FROM t0_0 TO t0_0", "the arcs run in a circle"),
+        ("# type version n1 n2", "n1 n2", "the costs have no header"),
+        ("n1 n2\n", "n1 n1\n", "processor 'n1' is written twice"),
+        ("  t0_1    0\t13 19\n", "", "task 'b' has no costs"),
+        ("0.0 1.0 0.0", "0.0 1.0", "link parameters are not three numbers"),
+        ("  n1\tn2\t0.0", "  n1\tn1\t0.0", "another form than its section"),
+        ("}\n@computation", "}\nstray\n@computation", "the line stands in no section"),
+        ("@quadratic 0 {", "", "section @quadratic is missing"),
+    ],
+)
+def test_departure_from_the_dialect_is_refused(old: str, new: str, says: str) -> None:
+    with pytest.raises(InputError) as refused:
+        tgff.parse(TGFF.replace(old, new, 1))
+    assert says in str(refused.value)
+
+
+TGFF = (
+    "@TASK_GRAPH 0 {\n\tAPERIODIC\n\n\tTASK a\tTYPE 0\n\tTASK b\tTYPE 1\n\n"
+    "\tARC a0_0 \tFROM t0_0 TO t0_1 \tTYPE 18\n\n}\n@computation_cost 0 {\n"
+    "# type version n1 n2\n  t0_0    0\t14 16\n  t0_1    0\t13 19\n}\n\n\n\n\n@quadratic 0 {\n"
+    "# Source Destination a b c\n  n1\tn2\t0.0 1.0 0.0\n}\n"
+)
+
+
+def test_tgff_is_written_as_the_seeds_write_it() -> None:
+    found = tgff.parse(TGFF).value
+    assert tgff.dumps(found) == TGFF
+    assert found.execution_s("b", "n2") == pytest.approx(1.9)
 
 
 def test_both_flavours_of_hosts_are_read() -> None:
