@@ -274,7 +274,7 @@ class AgentRun:
 
     def _execute(self, run: act.Run) -> None:
         names = self._spool.input_names(run.task, run.inputs)
-        folder = self._spool.new_output_folder(run.task, run.item, run.attempt)
+        folder = self._spool.new_output_folder()
         request = Request(
             run.item,
             run.attempt,

@@ -31,10 +31,12 @@ class Spool:
 
     def __init__(self, root: Path) -> None:
         self._root = str(root)
-        self._in = f"{root}/in"
-        self._out = f"{root}/out"
-        for folder in (self._in, self._out):
-            Path(folder).mkdir(parents=True, mode=0o700)
+        root.mkdir(parents=True, mode=0o700)
+        self._folders = 0
+        # Empty folders for further executions: making and removing one each time costs more than
+        # all else that an agent does for a small item.
+        self._free: list[str] = []
+        self._inputs: dict[tuple[TaskId, ItemId], str] = {}
         # What lies in an input folder: by execution, the stored names by producer.
         self._stored: dict[tuple[TaskId, ItemId], dict[TaskId, list[str]]] = {}
         self._outputs: dict[tuple[TaskId, ItemId], str] = {}
@@ -52,12 +54,12 @@ class Spool:
             TransferError: A part's name could leave the folder.
         """
         key = (delivery.target, delivery.item)
-        folder = self._folder_in(*key)
         by_parent = self._stored.get(key)
         if by_parent is None:
             by_parent = self._stored[key] = {}
-            os.makedirs(folder, mode=0o700, exist_ok=True)
-        elif delivery.source in by_parent:  # sent again after a broken connection
+            self._inputs[key] = self._new_folder()
+        folder = self._inputs[key]
+        if delivery.source in by_parent:  # sent again after a broken connection
             return [f"{folder}/{name}" for name in by_parent[delivery.source]]
         for part in delivery.parts:
             fault = file_name_fault(part.name)
@@ -78,7 +80,11 @@ class Spool:
 
     def input_folder(self, task: TaskId, item: ItemId) -> str:
         """Return the folder that an execution reads from."""
-        return self._folder_in(task, item)
+        key = (task, item)
+        if key not in self._inputs:  # nothing but empty deliveries came
+            self._stored[key] = {}
+            self._inputs[key] = self._new_folder()
+        return self._inputs[key]
 
     def _keep_apart(
         self, folder: str, by_parent: dict[TaskId, list[str]], names: list[str]
@@ -89,21 +95,36 @@ class Spool:
                     stored[k] = f"{parent}~{name}"
                     Path(folder, name).rename(Path(folder, stored[k]))
 
-    def _folder_in(self, task: TaskId, item: ItemId) -> str:
-        return f"{self._in}/{task}/{item}"
+    def _new_folder(self) -> str:
+        """Return an empty folder."""
+        if self._free:
+            return self._free.pop()
+        self._folders += 1
+        folder = f"{self._root}/{self._folders}"
+        os.mkdir(folder, mode=0o700)
+        return folder
+
+    def _free_folder(self, folder: str) -> None:
+        """Empty a folder and keep it for another execution."""
+        try:
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    os.unlink(entry.path)
+        except OSError:  # a task has made a folder in it
+            shutil.rmtree(folder, ignore_errors=True)
+        else:
+            self._free.append(folder)
 
     def drop_inputs(self, task: TaskId, item: ItemId) -> None:
         """Remove the input folder of an execution."""
         if self._stored.pop((task, item), None) is not None:
-            _remove(self._folder_in(task, item))
+            self._free_folder(self._inputs.pop((task, item)))
 
     # -- outputs -------------------------------------------------------------------------------
 
-    def new_output_folder(self, task: TaskId, item: ItemId, attempt: int) -> str:
-        """Make and return the empty folder that an attempt writes into."""
-        folder = f"{self._out}/{task}/{item}-{attempt}"
-        os.makedirs(folder, mode=0o700)
-        return folder
+    def new_output_folder(self) -> str:
+        """Return the empty folder that an attempt writes into."""
+        return self._new_folder()
 
     def keep_outputs(
         self, task: TaskId, item: ItemId, folder: str, names: Sequence[str]
@@ -130,14 +151,14 @@ class Spool:
 
     def discard_outputs(self, folder: str) -> None:
         """Remove what an attempt that does not count has written."""
-        _remove(folder)
+        self._free_folder(folder)
 
     def drop_outputs(self, task: TaskId, item: ItemId) -> None:
         """Remove the outputs of an execution, or forget the files of an accepted input."""
         self._given.pop((task, item), None)
         folder = self._outputs.pop((task, item), None)
         if folder is not None:
-            _remove(folder)
+            self._free_folder(folder)
 
     def give(self, task: TaskId, item: ItemId, paths: tuple[str, ...]) -> None:
         """Note where the files of an accepted input lie; they are read there and not changed."""
@@ -159,7 +180,7 @@ class Spool:
 
     def move_results(self, delivery: Delivery, folder: Path, names: Sequence[str]) -> None:
         """Put the stored parts of a delivery under their final names, complete or not at all."""
-        source_folder = self._folder_in(delivery.target, delivery.item)
+        source_folder = self._inputs[delivery.target, delivery.item]
         stored = self._stored[delivery.target, delivery.item][delivery.source]
         for name, final in zip(stored, names, strict=True):
             source = Path(source_folder, name)
@@ -246,14 +267,3 @@ def _link(source: str, target: str) -> None:
         os.link(source, target)
     except OSError:  # another file system, or one without links
         shutil.copyfile(source, target)
-
-
-def _remove(folder: str) -> None:
-    """Remove a folder of plain files quickly; of anything else thoroughly."""
-    try:
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                os.unlink(entry.path)
-        os.rmdir(folder)
-    except OSError:
-        shutil.rmtree(folder, ignore_errors=True)
