@@ -9,7 +9,10 @@ from pathlib import Path
 
 from jupiter.costs.fit import seed_parameters
 from jupiter.errors import Fault, InputError
-from jupiter.formats import chrome_trace, runtime_logs, trace_jsonl
+from jupiter.formats import chrome_trace, network_log, profiler_txt, runtime_logs, trace_jsonl
+from jupiter.formats.link_parameters import Curve
+from jupiter.formats.network_log import LogRow
+from jupiter.formats.profiler_txt import ProfileRow
 from jupiter.model.ids import NodeId
 from jupiter.model.profile import Profiles
 from jupiter.model.run import Report
@@ -18,8 +21,6 @@ from jupiter.reports import html
 
 RESULTS = "results"
 STORE = "jupiter.db"
-KBIT_PER_BYTE = 0.008
-"""The seeds' execution profiles count 1,000 bits as one Kbit."""
 
 
 def prepare(folder: Path, *, overwrite: bool) -> Path:
@@ -74,18 +75,17 @@ def write_profiles(folder: Path, profiles: Profiles) -> None:
     """Write profiles in the seeds' forms."""
     folder.mkdir(parents=True, exist_ok=True)
     output_bytes = _output_bytes(profiles)
-    by_node: dict[NodeId, list[str]] = {}
+    by_node: dict[NodeId, list[ProfileRow]] = {}
     for (task, node), found in profiles.executions.items():
-        kbit = output_bytes.get(task, 0.0) * KBIT_PER_BYTE
-        by_node.setdefault(node, []).append(f"{task},{found.median_s:.6f},{kbit:.3f}\n")
+        size = round(output_bytes.get(task, 0.0))
+        by_node.setdefault(node, []).append(ProfileRow(task, found.median_s, size))
     for node, rows in by_node.items():
-        text = "task,time(sec),output_data (Kbit)\n" + "".join(rows)
-        (folder / f"profiler_{node}.txt").write_text(text)
-    rows = []
-    for (source, target), link in profiles.links.items():
-        numbers = " ".join(repr(number) for number in seed_parameters(link.model))
-        rows.append(f'"{source}","","{target}","","{numbers}"\n')
-    (folder / "network_log.txt").write_text("".join(rows))
+        (folder / f"profiler_{node}.txt").write_text(profiler_txt.dumps(rows))
+    links = [
+        LogRow(source, "", target, "", Curve(*seed_parameters(link.model)))
+        for (source, target), link in profiles.links.items()
+    ]
+    (folder / "network_log.txt").write_text(network_log.dumps(links))
     resources = {
         node: {
             "cpu": round(sample.cpu_fraction * 100, 1),
