@@ -11,7 +11,7 @@ import pytest
 from jupiter.model.graph import Edge, TaskGraph
 from jupiter.model.ids import NodeId, TaskId
 from jupiter.model.problem import Problem
-from jupiter.model.profile import TransferModel
+from jupiter.model.transfer import TransferModel
 from jupiter.schedulers.bounds import makespan_bound_s
 from jupiter.schedulers.check import check_schedule
 from jupiter.schedulers.heft import heft

@@ -17,8 +17,8 @@ from jupiter.errors import SchedulingError
 from jupiter.model.graph import Edge, TaskGraph
 from jupiter.model.ids import NodeId, TaskId
 from jupiter.model.problem import Problem
-from jupiter.model.profile import TransferModel
 from jupiter.model.schedule import Schedule
+from jupiter.model.transfer import TransferModel
 from jupiter.schedulers.base import SCHEDULERS, Scheduler, find_scheduler
 from jupiter.schedulers.bounds import makespan_bound_s, period_bound_s
 from jupiter.schedulers.check import check_schedule
@@ -211,7 +211,7 @@ def _period_s(problem: Problem, schedule: Schedule) -> float:
     for edge in problem.graph.edges:
         pair = schedule.mapping[edge.source], schedule.mapping[edge.target]
         if pair[0] != pair[1]:
-            seconds = problem.edge_bytes[edge] * problem.links[pair].seconds_per_byte
+            seconds = problem.links[pair].busy_s(problem.edge_bytes[edge])
             load[pair] = load.get(pair, 0.0) + seconds
     return max(load.values(), default=0.0)
 

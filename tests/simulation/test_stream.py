@@ -10,7 +10,7 @@ from jupiter.errors import SchedulingError
 from jupiter.model.graph import Edge
 from jupiter.model.ids import INGRESS, SINK, NodeId, TaskId
 from jupiter.model.items import TaskPlan
-from jupiter.model.profile import TransferModel
+from jupiter.model.transfer import TransferModel
 from jupiter.simulator.stream import Scenario, Simulated, simulate
 
 HOME, X, Y = NodeId("home"), NodeId("x"), NodeId("y")

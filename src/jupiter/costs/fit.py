@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from statistics import median
 
-from jupiter.model.profile import TransferModel
+from jupiter.model.transfer import TransferModel
 
 LATENCY_EQUIVALENT_BYTES = 25_000
 """Bytes that a common link (10 Mbit/s, 20 ms) sends during its latency; see `fit_transfer`."""

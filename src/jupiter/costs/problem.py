@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from jupiter.costs.execution import predicted_execution
 from jupiter.errors import Fault, InputError
-from jupiter.model.app import Application, Task
+from jupiter.model.app import Application
 from jupiter.model.graph import TaskGraph
 from jupiter.model.ids import INGRESS, SINK, NodeId, TaskId
-from jupiter.model.network import Network, Node
+from jupiter.model.network import Network
 from jupiter.model.problem import Problem
-from jupiter.model.profile import Profiles, TransferModel
+from jupiter.model.profile import Profiles
+from jupiter.model.transfer import TransferModel
 
 
 def build_problem(app: Application, network: Network, profiles: Profiles) -> Problem:
@@ -34,7 +35,7 @@ def build_problem(app: Application, network: Network, profiles: Profiles) -> Pro
     for task in app.tasks:
         for node in network.workers:
             found = predicted_execution(task.name, node.name, network, profiles)
-            if found is not None and _has_room(task, node):
+            if found is not None:
                 execution_s[task.name, node.name] = found.median_s
     nodes = (home, *(node.name for node in network.workers))
     return Problem(
@@ -45,6 +46,16 @@ def build_problem(app: Application, network: Network, profiles: Profiles) -> Pro
         links=_links(nodes, network, profiles),
         cores={node: network.by_name[node].cores for node in nodes},
         pinned={INGRESS: home, SINK: home},
+        memory_bytes={
+            task.name: float(task.memory_bytes)
+            for task in app.tasks
+            if task.memory_bytes is not None
+        },
+        node_memory_bytes={
+            node.name: float(node.memory_bytes)
+            for node in network.workers
+            if node.memory_bytes is not None
+        },
     )
 
 
@@ -60,13 +71,6 @@ def _home(network: Network) -> NodeId:
             )
         )
     return network.homes[0].name
-
-
-def _has_room(task: Task, node: Node) -> bool:
-    """Return whether the memory of a node is enough; what is not known is taken to be."""
-    if task.memory_bytes is None or node.memory_bytes is None:
-        return True
-    return task.memory_bytes <= node.memory_bytes
 
 
 def _with_ends(app: Application) -> TaskGraph:

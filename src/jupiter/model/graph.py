@@ -6,6 +6,7 @@ import heapq
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 from jupiter.model.ids import TaskId
 
@@ -22,9 +23,8 @@ class CycleError(ValueError):
         super().__init__(f"cycle: {' -> '.join(self.cycle)}")
 
 
-@dataclass(frozen=True, slots=True)
-class Edge:
-    """A data dependency between two tasks."""
+class Edge(NamedTuple):
+    """A data dependency between two tasks; equal to the plain pair of their names."""
 
     source: TaskId
     target: TaskId

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from jupiter.model.graph import Edge
 from jupiter.model.ids import NodeId, TaskId
+from jupiter.model.transfer import TransferModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,27 +76,6 @@ class ExecutionProfile:
     median_s: float
     stdev_s: float
     samples: int
-
-
-@dataclass(frozen=True, slots=True)
-class TransferModel:
-    """Seconds of a transfer as a function of its size: ``latency + size * rate``, never negative.
-
-    Attributes:
-        latency_s: Seconds of an empty transfer.
-        seconds_per_byte: 0 where no limit was seen.
-    """
-
-    latency_s: float
-    seconds_per_byte: float
-
-    def __post_init__(self) -> None:
-        if self.latency_s < 0 or self.seconds_per_byte < 0:
-            raise ValueError("a transfer model must not be negative")
-
-    def transfer_s(self, size_bytes: float) -> float:
-        """Return the seconds that so many bytes need on an idle link."""
-        return self.latency_s + size_bytes * self.seconds_per_byte
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from jupiter.model.profile import Profiles
 from jupiter.model.run import Prediction
 from jupiter.model.schedule import Schedule
 from jupiter.schedulers.base import find_scheduler
+from jupiter.schedulers.explain import with_reasons
 from jupiter.settings import RunSettings
 from jupiter.simulator.stream import Scenario, simulate
 
@@ -41,7 +42,8 @@ class Planner:
             InputError: No scheduler has this name.
             SchedulingError: No schedule exists.
         """
-        return find_scheduler(scheduler)(self.problem, seed=self._settings.seed)
+        found = find_scheduler(scheduler)(self.problem, seed=self._settings.seed)
+        return with_reasons(self.problem, found)
 
     def predict(self, schedule: Schedule, items: int) -> Prediction:
         """Return what a stream through a schedule should give, by running it in virtual time."""

@@ -1,118 +1,134 @@
-"""Nodes that each task may still take so that links join every edge of the graph."""
+"""Kernels that keep a node for each task while others get theirs, where links are sparse.
+
+From the start a node is left out when no node of some child (or parent) can be reached from it,
+and so on through the graph, backwards and forwards; the same follows each assignment. So a task is
+not put where its outputs would be stuck two steps later. Finding a mapping over few links is
+NP-hard in general; this looks at edges, not at whole graphs, so a dead end is possible.
+
+Source: arc consistency, AC-3; Mackworth 1977, doi:10.1016/0004-3702(77)90007-8.
+"""
 
 from __future__ import annotations
 
-from collections import deque
+from jupiter.kit.compiled import kernel
+from jupiter.schedulers.orders import execution_row
+from jupiter.schedulers.state import State
+from jupiter.schedulers.tables import UNREACHABLE_S, Tables
 
-from jupiter.errors import SchedulingError
-from jupiter.schedulers.indexed import Indexed, members
 
+@kernel
+def narrow(t: Tables, s: State) -> bool:
+    """Leave to every task the nodes that can run it and from which the others can be reached.
 
-class Domains:
-    """The nodes left to each task while others get theirs.
-
-    From the start a node is left out when no node of some child (or parent) can be reached from
-    it, and so on through the graph, backwards and forwards; the same follows each assignment. So
-    a task is not put where its outputs would be stuck two steps later. Where links join all
-    pairs of nodes nothing is ever left out and the bookkeeping costs nothing.
-
-    Finding a mapping over few links is NP-hard in general; this looks at edges, not at whole
-    graphs, so a dead end is possible (see `settle`).
-
-    Args:
-        indexed: What is to be placed.
-
-    Raises:
-        SchedulingError: A task has no node left before anything is placed.
-
-    Source: arc consistency, AC-3; Mackworth 1977, doi:10.1016/0004-3702(77)90007-8.
+    Returns:
+        Whether every task has a node; if not, `stuck` says which has none.
     """
-
-    def __init__(self, indexed: Indexed) -> None:
-        self._indexed = indexed
-        self.left = list(indexed.able)
-        """Set of the nodes left to each task."""
-        used = 0
-        for task, able in enumerate(indexed.able):
-            if not able:
-                raise SchedulingError(
-                    f"task {indexed.tasks[task]} cannot be placed: no node can run it"
-                )
-            used |= able
-        self.is_complete = all(used & ~indexed.joined[node] == 0 for node in members(used))
-        """Whether links join all pairs of nodes in use."""
-        count = len(indexed.nodes)
-        self._out_of = list(indexed.joined)
-        self._into = [
-            sum(1 << source for source in range(count) if indexed.joined[source] >> target & 1)
-            for target in range(count)
-        ]
-        self._out_of_set: dict[int, int] = {}
-        self._into_set: dict[int, int] = {}
-        if not self.is_complete:
-            stuck = self._spread(list(reversed(indexed.order)), [])
-            if stuck is not None:
-                self._refuse(*stuck)
-
-    def settle(self, task: int, node: int) -> bool:
-        """Put a task on a node, if that leaves every other task a node.
-
-        Returns:
-            Whether it was done; if not, nothing has changed.
-        """
-        if self.is_complete:
-            return True
-        undo = [(task, self.left[task])]
-        self.left[task] = 1 << node
-        if self._spread([task], undo) is None:
-            return True
-        for changed, nodes in reversed(undo):
-            self.left[changed] = nodes
-        return False
-
-    def _spread(self, changed: list[int], undo: list[tuple[int, int]]) -> tuple[int, int] | None:
-        """Leave out what changed domains rule out, until nothing changes.
-
-        Returns:
-            The task that has no node left and the neighbour that took the last one, or None.
-        """
-        left, indexed = self.left, self._indexed
-        queue = deque(changed)
-        while queue:
-            task = queue.popleft()
-            nodes = left[task]
-            targets = _union(nodes, self._out_of, self._out_of_set)
-            sources = _union(nodes, self._into, self._into_set)
-            for others, allowed in (
-                (indexed.children[task], targets),
-                (indexed.parents[task], sources),
-            ):
-                for other in others:
-                    nodes = left[other]
-                    if nodes & ~allowed:
-                        undo.append((other, nodes))
-                        left[other] = nodes & allowed
-                        if not left[other]:
-                            return other, task
-                        queue.append(other)
-        return None
-
-    def _refuse(self, task: int, neighbour: int) -> None:
-        tasks = self._indexed.tasks
-        is_parent = neighbour in self._indexed.parents[task]
-        way = "from" if is_parent else "to"
-        raise SchedulingError(
-            f"task {tasks[task]} cannot be placed: no link leads {way} a node that can take "
-            f"its {'parent' if is_parent else 'child'} {tasks[neighbour]}"
-        )
+    if not t.is_sparse:
+        return True
+    for task in range(t.task_count):
+        execution_row(t, task, s.seconds)
+        for node in range(t.node_count):
+            s.left[task][node] = 1 if s.seconds[node] < UNREACHABLE_S else 0
+        s.queue[t.task_count + task] = 0
+    s.counts[1] = 0
+    size = 0
+    for k in range(t.task_count - 1, -1, -1):
+        s.queue[size] = t.order[k]
+        s.queue[t.task_count + t.order[k]] = 1
+        size += 1
+    return spread(t, s, size)
 
 
-def _union(nodes: int, sets: list[int], known: dict[int, int]) -> int:
-    """Return the union of the sets of some nodes; remembered, as few different ones occur."""
-    found = known.get(nodes)
-    if found is None:
-        found = 0
-        for node in members(nodes):
-            found |= sets[node]
-        known[nodes] = found
+@kernel
+def settle(t: Tables, s: State, task: int, node: int) -> bool:
+    """Leave one node to a task, if every other task keeps one.
+
+    Returns:
+        Whether it was done; if not, nothing has changed.
+    """
+    if not t.is_sparse:
+        return True
+    s.counts[1] = 0
+    for other in range(t.node_count):
+        if other != node and s.left[task][other] == 1:
+            take_out(s, task, other)
+    s.queue[0] = task
+    s.queue[t.task_count + task] = 1
+    if spread(t, s, 1):
+        return True
+    for k in range(s.counts[1]):
+        s.left[s.undo[k][0]][s.undo[k][1]] = 1
+    return False
+
+
+@kernel
+def take_out(s: State, task: int, node: int) -> None:
+    """Take a node from a task, and remember it."""
+    s.left[task][node] = 0
+    s.undo[s.counts[1]][0] = task
+    s.undo[s.counts[1]][1] = node
+    s.counts[1] += 1
+
+
+@kernel
+def spread(t: Tables, s: State, size: int) -> bool:
+    """Leave out what the first entries of the queue rule out, until nothing changes."""
+    head = 0
+    is_alive = True
+    while size > 0:
+        task = s.queue[head]
+        head = (head + 1) % t.task_count
+        size -= 1
+        s.queue[t.task_count + task] = 0
+        if not is_alive:
+            continue  # only empties the queue
+        for way in range(2):
+            allow(t, s, task, way)
+            first = t.child_first[task] if way == 0 else t.parent_first[task]
+            last = t.child_first[task + 1] if way == 0 else t.parent_first[task + 1]
+            for edge in range(first, last):
+                other = t.child[edge] if way == 0 else t.parent[edge]
+                if not is_alive or not shrink(t, s, other):
+                    continue
+                if not has_any(t, s, other):
+                    s.stuck[0] = other
+                    s.stuck[1] = task
+                    is_alive = False
+                elif s.queue[t.task_count + other] == 0:
+                    s.queue[t.task_count + other] = 1
+                    s.queue[(head + size) % t.task_count] = other
+                    size += 1
+    return is_alive
+
+
+@kernel
+def allow(t: Tables, s: State, task: int, way: int) -> None:
+    """Fill `allowed` with 1 for nodes that a neighbour may be on: children first, then parents."""
+    for node in range(t.node_count):
+        s.allowed[node] = 0.0
+    for mine in range(t.node_count):
+        if s.left[task][mine] == 0:
+            continue
+        for node in range(t.node_count):
+            if (way == 0 and t.joined[mine][node] == 1) or (way == 1 and t.joined[node][mine] == 1):
+                s.allowed[node] = 1.0
+
+
+@kernel
+def shrink(t: Tables, s: State, task: int) -> bool:
+    """Take the nodes from a task that are not allowed; return whether there were any."""
+    changed = False
+    for node in range(t.node_count):
+        if s.left[task][node] == 1 and s.allowed[node] == 0.0:
+            take_out(s, task, node)
+            changed = True
+    return changed
+
+
+@kernel
+def has_any(t: Tables, s: State, task: int) -> bool:
+    """Return whether a task has a node left."""
+    found = False
+    for node in range(t.node_count):
+        found = found or s.left[task][node] == 1
     return found

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from jupiter.errors import SchedulingError
 from jupiter.model.ids import NodeId, TaskId
 from jupiter.model.problem import Problem
 from jupiter.model.schedule import Schedule
-from jupiter.schedulers.indexed import Indexed, index
-from jupiter.schedulers.placing import Placing
-from jupiter.schedulers.ranks import rank_order
+from jupiter.schedulers.workbench import Workbench
 
 
 def evaluate(
@@ -33,21 +32,37 @@ def evaluate(
         reason: Of every assignment.
 
     Raises:
-        SchedulingError: A node cannot run its task, or a link is missing.
+        SchedulingError: A node cannot run its task, a link is missing, or a limit is exceeded.
     """
-    indexed = index(problem)
-    number = {task: k for k, task in enumerate(indexed.tasks)}
-    number_of_node = {node: n for n, node in enumerate(indexed.nodes)}
-    nodes = [number_of_node[mapping[task]] for task in indexed.tasks]
-    sequence = rank_order(indexed) if order is None else [number[task] for task in order]
-    placing = place_all(indexed, nodes, sequence)
-    assignments = tuple(placing.assignment(task, reason) for task in sequence)
-    return Schedule(scheduler, assignments, options or {})
+    bench = Workbench(problem)
+    at = {node: n for n, node in enumerate(bench.nodes)}
+    nodes = [at[mapping[task]] for task in bench.tasks]
+    check_limits(bench, nodes)
+    if order is None:
+        sequence = bench.rank_order()
+    else:
+        number = {task: k for k, task in enumerate(bench.tasks)}
+        sequence = bench.maker.ints((number[task] for task in order), len(bench.tasks))
+    bench.place_where_told(sequence, nodes)
+    return bench.schedule(scheduler, options=options, reason=reason)
 
 
-def place_all(indexed: Indexed, nodes: Sequence[int], order: Sequence[int]) -> Placing:
-    """Return all tasks on given nodes, placed one after the other; raises as `evaluate`."""
-    placing = Placing(indexed)
-    for task in order:
-        placing.put(task, nodes[task])
-    return placing
+def check_limits(bench: Workbench, nodes: Sequence[int]) -> None:
+    """Refuse a mapping that puts too much on a node.
+
+    Raises:
+        SchedulingError: The limit of tasks or the memory of a node is exceeded.
+    """
+    t = bench.tables
+    if not t.is_limited:
+        return
+    for node, name in enumerate(bench.nodes):
+        mine = [task for task, each in enumerate(nodes) if each == node]
+        if len(mine) > t.places[node]:
+            raise SchedulingError(f"node {name} may have {t.places[node]} tasks, not {len(mine)}")
+        needed = sum(t.memory_bytes[task] for task in mine)
+        if needed > t.room_bytes[node]:
+            raise SchedulingError(
+                f"node {name} has {t.room_bytes[node]:.0f} bytes of memory, its tasks need "
+                f"{needed:.0f}"
+            )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
+import jupiter
 from jupiter.errors import SchedulingError
 from jupiter.model.graph import Edge
 from jupiter.model.ids import NodeId, TaskId
@@ -32,13 +33,17 @@ def exhaustive(problem: Problem, *, seed: int = 0) -> Schedule:
     Raises:
         SchedulingError: There is no schedule, or the problem is too large to be tried out.
     """
+    if problem.begun or problem.objective != "makespan":
+        raise SchedulingError("trying everything is for the makespan of what has not begun")
     if len(problem.graph.tasks) > TASKS_MAX:
         raise _too_large(problem)
     search = _Search(problem)
     search.run()
     if search.best is None:
         raise SchedulingError("no schedule exists: every mapping lacks a node or a link")
-    return Schedule("exhaustive", search.best, {"seed": seed})
+    return Schedule(
+        "exhaustive", search.best, {"seed": seed}, version=jupiter.__version__, facts={"optimal": 1}
+    )
 
 
 def _too_large(problem: Problem) -> SchedulingError:
@@ -64,7 +69,7 @@ class _Search:
         problem = self.problem
         self.free_s = {node: [0.0] * problem.cores.get(node, 1) for node in problem.nodes}
         for task in reversed(problem.graph.topological_order):
-            times_s = [problem.execution_s[task, node] for node in problem.candidates(task)]
+            times_s = [self._seconds(task, node) for node in problem.candidates(task)]
             after_s = max((self.tail_s[child] for child in problem.graph.children[task]), default=0)
             self.tail_s[task] = min(times_s, default=math.inf) + after_s
         self._extend(0.0)
@@ -86,7 +91,9 @@ class _Search:
         self.tries += 1
         if self.tries > TRIES_MAX:
             raise _too_large(self.problem)
-        seconds = self.problem.execution_s[task, node]
+        seconds = self._seconds(task, node)
+        if not self._has_room(task, node):
+            return
         cores = self.free_s[node]
         core = cores.index(min(cores))
         start_s = self._ready_s(task, node)
@@ -102,13 +109,25 @@ class _Search:
         cores[core] = before_s
         del self.placed[task]
 
+    def _seconds(self, task: TaskId, node: NodeId) -> float:
+        seconds = self.problem.seconds(task, node)
+        return math.inf if seconds is None else seconds
+
+    def _has_room(self, task: TaskId, node: NodeId) -> bool:
+        problem = self.problem
+        mine = [each.task for each in self.placed.values() if each.node == node]
+        if len(mine) >= problem.tasks_max.get(node, math.inf):
+            return False
+        used = sum(problem.memory_bytes.get(each, 0.0) for each in (*mine, task))
+        return used <= problem.node_memory_bytes.get(node, math.inf)
+
     def _least_s(self, task: TaskId, finish_s: float) -> float:
         """Return the earliest end of everything once a task finishes at a time."""
         children = self.problem.graph.children[task]
         return finish_s + max((self.tail_s[child] for child in children), default=0.0)
 
     def _ready_s(self, task: TaskId, node: NodeId) -> float:
-        ready_s = 0.0
+        ready_s = self.problem.release_s
         for parent in self.problem.graph.parents[task]:
             source = self.placed[parent]
             transfer_s = self.problem.transfer_s(Edge(parent, task), source.node, node)

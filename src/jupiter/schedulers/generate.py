@@ -8,7 +8,7 @@ from jupiter.kit.rng import stream
 from jupiter.model.graph import TaskGraph
 from jupiter.model.ids import NodeId, TaskId
 from jupiter.model.problem import Problem
-from jupiter.model.profile import TransferModel
+from jupiter.model.transfer import TransferModel
 from jupiter.schedulers.ranks import ccr
 
 
@@ -122,6 +122,7 @@ def _with_ccr(problem: Problem, wanted: float) -> Problem:
         links={
             pair: TransferModel(model.latency_s * factor, model.seconds_per_byte * factor)
             for pair, model in problem.links.items()
+            if isinstance(model, TransferModel)
         },
     )
 

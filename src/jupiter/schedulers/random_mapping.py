@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from jupiter.errors import SchedulingError
 from jupiter.kit.rng import stream
 from jupiter.model.problem import Problem
 from jupiter.model.schedule import Schedule
-from jupiter.schedulers.domains import Domains
-from jupiter.schedulers.indexed import Indexed, index, members
-from jupiter.schedulers.placing import Placing
-from jupiter.schedulers.ranks import rank_order
+from jupiter.schedulers.by_order import OFFER
+from jupiter.schedulers.workbench import Workbench
 
 
 def random_mapping(problem: Problem, *, seed: int = 0) -> Schedule:
@@ -27,26 +22,10 @@ def random_mapping(problem: Problem, *, seed: int = 0) -> Schedule:
     Raises:
         SchedulingError: A task has no node left; as for `heft`, this can happen with few links.
     """
-    draw = stream(seed, "random mapping").randrange
-    indexed = index(problem)
-    domains = Domains(indexed)
-    placing = Placing(indexed)
-    assignments = []
-    for task in rank_order(indexed):
-        placing.put(task, _draw(indexed, domains, task, draw))
-        reason = "pinned" if indexed.pin[task] >= 0 else "drawn at random"
-        assignments.append(placing.assignment(task, reason))
-    return Schedule("random", tuple(assignments), {"seed": seed})
-
-
-def _draw(indexed: Indexed, domains: Domains, task: int, draw: Callable[[int], int]) -> int:
-    """Return a node; `draw` gives a number from 0 to below its argument."""
-    nodes = list(members(domains.left[task]))
-    while nodes:
-        node = nodes.pop(draw(len(nodes)))
-        if domains.settle(task, node):
-            return node
-    raise SchedulingError(
-        f"task {indexed.tasks[task]} cannot be placed: from every node that its inputs can reach, "
-        "some later task could not be reached"
-    )
+    bench = Workbench(problem)
+    draw = stream(seed, "random mapping").random
+    # Every node gets a random number and a task takes the least of those that are open to it,
+    # which is a uniform draw whatever is open.
+    lots = [[draw() for _ in bench.nodes] for _ in bench.tasks]
+    bench.place(bench.rank_order(), OFFER, bench.maker.rows(lots, len(bench.nodes)))
+    return bench.schedule("random", seed=seed, reason="drawn at random")

@@ -7,9 +7,8 @@ from math import fsum
 from jupiter.model.graph import Edge
 from jupiter.model.ids import TaskId
 from jupiter.model.problem import Problem
-from jupiter.schedulers.indexed import Indexed, index, members
-
-_ANYWHERE = -1
+from jupiter.schedulers.tables import Floats
+from jupiter.schedulers.workbench import Workbench
 
 
 def mean_execution_s(problem: Problem) -> dict[TaskId, float]:
@@ -17,7 +16,7 @@ def mean_execution_s(problem: Problem) -> dict[TaskId, float]:
 
     0 where there is no such node.
     """
-    return _named(problem, execution_means(index(problem)))
+    return _named(problem, _bench(problem).tables.mean_execution_s)
 
 
 def mean_transfer_s(problem: Problem) -> dict[Edge, float]:
@@ -31,14 +30,8 @@ def mean_transfer_s(problem: Problem) -> dict[Edge, float]:
     Source: Topcuoglu, Hariri, Wu 2002, doi:10.1109/71.993206. Departs: the mean is over transfer
         times, not size over mean bandwidth.
     """
-    indexed = index(problem)
-    means = transfer_means(indexed)
-    tasks = indexed.tasks
-    return {
-        Edge(tasks[task], tasks[child]): mean_s
-        for task, children in enumerate(indexed.children)
-        for child, mean_s in zip(children, means[task], strict=True)
-    }
+    means = _bench(problem).tables.mean_transfer_s
+    return dict(zip(problem.graph.edges, means, strict=True))
 
 
 def upward_ranks(problem: Problem) -> dict[TaskId, float]:
@@ -54,8 +47,7 @@ def upward_ranks(problem: Problem) -> dict[TaskId, float]:
     Source: Topcuoglu, Hariri, Wu 2002, doi:10.1109/71.993206. Means as `mean_execution_s` and
         `mean_transfer_s` say.
     """
-    indexed = index(problem)
-    return _named(problem, upward(indexed, execution_means(indexed), transfer_means(indexed)))
+    return _named(problem, _bench(problem).upward_ranks())
 
 
 def downward_ranks(problem: Problem) -> dict[TaskId, float]:
@@ -66,14 +58,7 @@ def downward_ranks(problem: Problem) -> dict[TaskId, float]:
 
     Returns, cost and source: as `upward_ranks`.
     """
-    indexed = index(problem)
-    work_s, transfer_s = execution_means(indexed), transfer_means(indexed)
-    ranks = [0.0] * len(indexed.tasks)
-    for task in indexed.order:
-        done_s = ranks[task] + work_s[task]
-        for child, mean_s in zip(indexed.children[task], transfer_s[task], strict=True):
-            ranks[child] = max(ranks[child], done_s + mean_s)
-    return _named(problem, ranks)
+    return _named(problem, _bench(problem).downward_ranks())
 
 
 def critical_path(problem: Problem) -> tuple[TaskId, ...]:
@@ -81,18 +66,32 @@ def critical_path(problem: Problem) -> tuple[TaskId, ...]:
 
     Of equally long ways the one whose tasks come first in written order is taken.
     """
-    indexed = index(problem)
-    transfer_s = transfer_means(indexed)
-    ranks = upward(indexed, execution_means(indexed), transfer_s)
-    entries = [task for task, parents in enumerate(indexed.parents) if not parents]
+    bench = _bench(problem)
+    return tuple(bench.tasks[task] for task in critical_tasks(bench, bench.upward_ranks()))
+
+
+def critical_tasks(bench: Workbench, ranks: Floats) -> list[int]:
+    """Return `critical_path` as numbers.
+
+    Args:
+        bench: The problem.
+        ranks: Upward ranks.
+    """
+    t = bench.tables
+    entries = [k for k in range(t.task_count) if t.parent_first[k] == t.parent_first[k + 1]]
     path: list[int] = []
     if entries:
         path.append(max(entries, key=lambda task: (ranks[task], -task)))
-    while path and indexed.children[path[-1]]:
+    while path:
         last = path[-1]
-        tails = zip(indexed.children[last], transfer_s[last], strict=True)
-        path.append(-max((mean_s + ranks[child], -child) for child, mean_s in tails)[1])
-    return tuple(indexed.tasks[task] for task in path)
+        tails = [
+            (t.mean_transfer_s[edge] + ranks[t.child[edge]], -int(t.child[edge]))
+            for edge in range(int(t.child_first[last]), int(t.child_first[last + 1]))
+        ]
+        if not tails:
+            break
+        path.append(-max(tails)[1])
+    return path
 
 
 def ccr(problem: Problem) -> float:
@@ -101,86 +100,17 @@ def ccr(problem: Problem) -> float:
     The mean transfer is over all edges of `mean_transfer_s`, the mean execution over all tasks of
     `mean_execution_s`. 0 without edges or without work.
     """
-    indexed = index(problem)
-    transfer_s = [mean_s for row in transfer_means(indexed) for mean_s in row]
-    work_s = execution_means(indexed)
-    total_s = fsum(work_s)
-    if not transfer_s or not total_s:
+    tables = _bench(problem).tables
+    total_s = fsum(tables.mean_execution_s)
+    if not len(tables.mean_transfer_s) or not total_s:
         return 0.0
-    return (fsum(transfer_s) / len(transfer_s)) / (total_s / len(work_s))
+    transfer_s = fsum(tables.mean_transfer_s) / len(tables.mean_transfer_s)
+    return transfer_s / (total_s / len(tables.mean_execution_s))
 
 
-def rank_order(indexed: Indexed) -> list[int]:
-    """Return all tasks by falling upward rank, parents first.
-
-    A parent never ranks below its child, and equal ranks (of tasks without work) keep topological
-    order.
-    """
-    ranks = upward(indexed, execution_means(indexed), transfer_means(indexed))
-    return sorted(indexed.order, key=lambda task: -ranks[task])
+def _bench(problem: Problem) -> Workbench:
+    return Workbench(problem, is_compiled=False, is_checked=False)
 
 
-def execution_means(indexed: Indexed) -> list[float]:
-    """Return `mean_execution_s` of an indexed problem.
-
-    Sums are exact before they are rounded, so they are equal on every version of Python.
-    """
-    means = []
-    for row, able in zip(indexed.seconds, indexed.able, strict=True):
-        if able.bit_count() < len(row):
-            row = [row[node] for node in members(able)]
-        means.append(fsum(row) / len(row) if row else 0.0)
-    return means
-
-
-def transfer_means(indexed: Indexed) -> list[list[float]]:
-    """Return `mean_transfer_s` of an indexed problem, beside `Indexed.children`."""
-    common = 0
-    for able, pin in zip(indexed.able, indexed.pin, strict=True):
-        if pin == _ANYWHERE:
-            common |= able
-    pins = indexed.pin
-    known: dict[tuple[int, int], tuple[float, float]] = {}
-    means = []
-    for task, children in enumerate(indexed.children):
-        row = []
-        for child, size in zip(children, indexed.child_bytes[task], strict=True):
-            ends = (pins[task], pins[child])
-            if ends not in known:
-                known[ends] = _mean_link(
-                    indexed, *(common if pin == _ANYWHERE else 1 << pin for pin in ends)
-                )
-            latency_s, seconds_per_byte = known[ends]
-            row.append(latency_s + size * seconds_per_byte)
-        means.append(row)
-    return means
-
-
-def upward(indexed: Indexed, work_s: list[float], transfer_s: list[list[float]]) -> list[float]:
-    """Return `upward_ranks` of an indexed problem from its mean times."""
-    ranks = [0.0] * len(indexed.tasks)
-    for task in reversed(indexed.order):
-        tail_s = 0.0
-        for child, mean_s in zip(indexed.children[task], transfer_s[task], strict=True):
-            way_s = mean_s + ranks[child]
-            if way_s > tail_s:
-                tail_s = way_s
-        ranks[task] = work_s[task] + tail_s
-    return ranks
-
-
-def _mean_link(indexed: Indexed, sources: int, targets: int) -> tuple[float, float]:
-    """Return the mean latency and seconds per byte from some nodes to others."""
-    latencies_s: list[float] = []
-    rates: list[float] = []
-    for source in members(sources):
-        for target in members(targets & indexed.joined[source] & ~(1 << source)):
-            latencies_s.append(indexed.latency_s[source][target])
-            rates.append(indexed.seconds_per_byte[source][target])
-    if not rates:
-        return 0.0, 0.0
-    return fsum(latencies_s) / len(rates), fsum(rates) / len(rates)
-
-
-def _named(problem: Problem, values: list[float]) -> dict[TaskId, float]:
+def _named(problem: Problem, values: Floats) -> dict[TaskId, float]:
     return dict(zip(problem.graph.tasks, values, strict=True))

@@ -60,7 +60,7 @@ def _unfit(problem: Problem, mapping: Mapping[str, str]) -> Iterable[Fault]:
         node = NodeId(mapping[task])
         if pin is not None and node != pin:
             yield Fault(f"task {task} is fixed to a node", got=printable(node), expected=pin)
-        elif node in problem.nodes and (task, node) not in problem.execution_s:
+        elif node in problem.nodes and problem.seconds(task, node) is None:
             able = problem.candidates(task)
             yield Fault(
                 f"task {task} cannot run on the node that the mapping gives it",

@@ -23,8 +23,8 @@ from jupiter.model import events as ev
 from jupiter.model.graph import Edge
 from jupiter.model.ids import INGRESS, SINK, NodeId, TaskId, item_id
 from jupiter.model.items import Part, TaskPlan
-from jupiter.model.profile import TransferModel
 from jupiter.model.run import ItemRecord, Prediction, TaskRecord, TransferRecord, steady_period_s
+from jupiter.model.transfer import Transfer
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Scenario:
     home: NodeId
     execution_s: Mapping[tuple[TaskId, NodeId], float]
     edge_bytes: Mapping[Edge, float]
-    links: Mapping[tuple[NodeId, NodeId], TransferModel]
+    links: Mapping[tuple[NodeId, NodeId], Transfer]
     items: int
     cores: Mapping[NodeId, int] = field(default_factory=dict)
     interval_s: float = 0.0
@@ -228,9 +228,9 @@ class _World:
             if model is None:
                 raise SchedulingError(f"no link leads from node {source} to node {target}")
             start_s = max(self._now, self._link_free_s.get((source, target), 0.0))
-            free_s = start_s + size * model.seconds_per_byte
+            free_s = start_s + model.busy_s(size)
             self._link_free_s[source, target] = free_s
-            arrive_s = free_s + model.latency_s
+            arrive_s = start_s + model.transfer_s(size)
         self._at(arrive_s, do)
         return arrive_s
 

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from jupiter.costs.fit import as_seed_parameters, fit_transfer, from_seed_parameters
-from jupiter.model.profile import TransferModel
+from jupiter.model.transfer import TransferModel
 
 SIZES = (1_000, 16_000, 64_000, 256_000)
 

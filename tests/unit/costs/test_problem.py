@@ -12,7 +12,8 @@ from jupiter.model.graph import Edge
 from jupiter.model.ids import INGRESS, SINK, NodeId, TaskId
 from jupiter.model.network import Link, Network, Node, Role
 from jupiter.model.problem import Problem
-from jupiter.model.profile import ExecutionSample, Profiles, TransferModel, TransferSample
+from jupiter.model.profile import ExecutionSample, Profiles, TransferSample
+from jupiter.model.transfer import Transfer, TransferModel
 
 SPLIT, LEFT, RIGHT, JOIN = (TaskId(name) for name in ("split", "left", "right", "join"))
 HOME, A, B = NodeId("home"), NodeId("a"), NodeId("b")
@@ -97,7 +98,7 @@ def test_a_node_without_enough_memory_is_no_candidate() -> None:
     assert problem.candidates(LEFT) == (A, B)
 
 
-def links(problem: Problem) -> dict[tuple[NodeId, NodeId], TransferModel]:
+def links(problem: Problem) -> dict[tuple[NodeId, NodeId], Transfer]:
     return dict(problem.links)
 
 

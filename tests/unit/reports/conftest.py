@@ -12,9 +12,10 @@ from jupiter.model.app import Application, CommandRun, Task
 from jupiter.model.graph import Edge
 from jupiter.model.ids import INGRESS, SINK, NodeId, TaskId
 from jupiter.model.network import Link, Network, Node
-from jupiter.model.profile import Profiles, TransferModel
+from jupiter.model.profile import Profiles
 from jupiter.model.run import Prediction, Report, RunRecord
 from jupiter.model.schedule import Assignment, Schedule
+from jupiter.model.transfer import TransferModel
 from jupiter.simulator.stream import Scenario, simulate
 
 MakeRun = Callable[..., RunRecord]

@@ -8,7 +8,7 @@ import pytest
 from jupiter.model.graph import TaskGraph
 from jupiter.model.ids import NodeId, TaskId
 from jupiter.model.problem import Problem
-from jupiter.model.profile import TransferModel
+from jupiter.model.transfer import TransferModel
 
 
 class MakeProblem(Protocol):

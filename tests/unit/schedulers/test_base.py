@@ -17,4 +17,4 @@ def test_every_shipped_scheduler_is_found_and_records_its_name_and_seed() -> Non
 
 def test_a_mistyped_name_is_corrected() -> None:
     with pytest.raises(InputError, match="did you mean heft"):
-        find_scheduler("hetf")
+        find_scheduler("hefft")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jupiter.model.profile import TransferModel
+from jupiter.model.transfer import TransferModel
 from jupiter.schedulers.bounds import makespan_bound_s, period_bound_s
 
 if TYPE_CHECKING:

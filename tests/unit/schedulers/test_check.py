@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec import structs
 
 from jupiter.model.graph import TaskGraph
 from jupiter.model.ids import NodeId, TaskId
@@ -34,7 +35,7 @@ def doctored(schedule: Schedule, task: str, **changes: Any) -> Schedule:
     return Schedule(
         schedule.scheduler,
         tuple(
-            replace(each, finish_by_node_s={}, **changes) if each.task == task else each
+            structs.replace(each, **changes) if each.task == task else each
             for each in schedule.assignments
         ),
     )
@@ -68,10 +69,8 @@ def wrong_makespan(schedule: Schedule) -> Schedule:
     return schedule
 
 
-def wrong_offer(schedule: Schedule) -> Schedule:
-    last = schedule.assignments[-1]
-    offers = dict.fromkeys(last.finish_by_node_s, 1.0)
-    return Schedule("x", (*schedule.assignments[:-1], replace(last, finish_by_node_s=offers)))
+def wrong_period(schedule: Schedule) -> Schedule:
+    return replace(schedule, facts={"period_s": 1.0})
 
 
 @pytest.mark.parametrize(
@@ -91,7 +90,7 @@ def wrong_offer(schedule: Schedule) -> Schedule:
         pytest.param(shift("out", 5.0, float("nan")), "not finite", id="not a number"),
         pytest.param(shift("out", 5.0, float("inf")), "not finite", id="infinite"),
         pytest.param(wrong_makespan, "the makespan is", id="makespan"),
-        pytest.param(wrong_offer, "do not hold its own", id="recorded finish"),
+        pytest.param(wrong_period, "the period is", id="period"),
     ],
 )
 def test_each_kind_of_fault_is_caught(
@@ -126,4 +125,4 @@ def test_rounding_is_no_fault(problem: Problem) -> None:
 
 
 def test_an_empty_problem_has_an_empty_schedule() -> None:
-    assert check_schedule(Problem(TaskGraph({}), (), {}, {}, {}), Schedule("x", ())) == []
+    assert check_schedule(Problem(graph=TaskGraph({}), nodes=(), links={}), Schedule("x", ())) == []

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,6 +10,7 @@ from jupiter.model.ids import TaskId
 from jupiter.model.schedule import Assignment, Schedule
 from jupiter.schedulers.base import Scheduler
 from jupiter.schedulers.check import check_schedule
+from jupiter.schedulers.explain import Explainer, with_reasons
 from jupiter.schedulers.heft import heft
 from jupiter.schedulers.random_mapping import random_mapping
 
@@ -39,15 +41,22 @@ def test_two_cores_run_two_tasks_at_once(make_problem: MakeProblem) -> None:
 
 
 def test_an_assignment_says_what_was_compared_and_why(make_problem: MakeProblem) -> None:
-    found = heft(make_problem({}, {"a": [2, 1.5, None, 7]})).assignments[0]
-    assert found.node == "n1"
-    assert found.finish_by_node_s == {"n0": 2, "n1": 1.5, "n3": 7}
-    assert found.reason == "finishes 500 ms before n0"
+    problem = make_problem({}, {"a": [2, 1.5, None, 7]})
+    found = Explainer(problem, heft(problem)).explain(TaskId("a"))
+    assert found.assignment.node == "n1"
+    assert [(each.node, each.finish_s) for each in found.offers] == [
+        ("n1", 1.5),
+        ("n0", 2),
+        ("n3", 7),
+        ("n2", inf),
+    ]
+    assert found.assignment.reason == "finishes 500 ms before n0"
 
 
 def test_reasons_name_ties_pins_and_the_lack_of_choice(make_problem: MakeProblem) -> None:
     rows: dict[str, list[float | None]] = {"tie": [1, 1], "pin": [1, 1], "only": [None, 1]}
-    found = by_task(heft(make_problem({}, rows, pinned={"pin": 1}, cores=[3, 3])))
+    problem = make_problem({}, rows, pinned={"pin": 1}, cores=[3, 3])
+    found = by_task(with_reasons(problem, heft(problem)))
     assert found["tie"].reason == "finishes as early as n1 and is listed first"
     assert found["pin"].reason == "pinned to n1"
     assert found["only"].reason == "the only node that can run it here"
@@ -70,7 +79,8 @@ def test_a_node_that_leads_to_a_dead_end_is_not_chosen(make_problem: MakeProblem
     problem = make_problem({"a": ["b"], "b": ["c"]}, rows, links=[(0, 0), (1, 2)], pinned={"c": 2})
     schedule = heft(problem)
     assert schedule.mapping == {"a": "n1", "b": "n1", "c": "n2"}
-    assert schedule.assignments[0].finish_by_node_s == {"n1": 5, "n2": 5}
+    offers = Explainer(problem, schedule).explain(TaskId("a")).offers
+    assert {each.node: each.finish_s for each in offers} == {"n1": 5, "n2": 5, "n0": inf}
     assert check_schedule(problem, schedule) == []
 
 

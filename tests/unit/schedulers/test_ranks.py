@@ -8,7 +8,7 @@ import pytest
 from jupiter.model.graph import Edge, TaskGraph
 from jupiter.model.ids import NodeId, TaskId
 from jupiter.model.problem import Problem
-from jupiter.model.profile import TransferModel
+from jupiter.model.transfer import TransferModel
 from jupiter.schedulers.heft import heft
 from jupiter.schedulers.ranks import (
     ccr,
@@ -68,7 +68,7 @@ def test_ranks_follow_the_longest_way(make_problem: MakeProblem) -> None:
 
 
 def test_an_empty_problem_has_no_path(make_problem: MakeProblem) -> None:
-    empty = Problem(TaskGraph({}), (), {}, {}, {})
+    empty = Problem(graph=TaskGraph({}), nodes=(), links={})
     assert critical_path(empty) == ()
     assert ccr(empty) == 0
     assert heft(empty).assignments == ()
