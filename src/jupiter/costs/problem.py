@@ -46,6 +46,8 @@ def build_problem(app: Application, network: Network, profiles: Profiles) -> Pro
         links=_links(nodes, network, profiles),
         cores={node: network.by_name[node].cores for node in nodes},
         pinned={INGRESS: home, SINK: home},
+        cpu_used={node: sample.cpu_fraction for node, sample in profiles.resources.items()},
+        memory_used={node: sample.memory_fraction for node, sample in profiles.resources.items()},
         memory_bytes={
             task.name: float(task.memory_bytes)
             for task in app.tasks

@@ -361,5 +361,7 @@ class _Reader:
         if source == target:
             self._unexpected(line, "two different nodes")
         if curve is not None:
-            self.repeated += (str(source), str(target)) in self._curves
-            self._curves[str(source), str(target)] = curve
+            key = (str(source), str(target))
+            # The last fit counts, and takes the place in the order that it has in the file.
+            self.repeated += self._curves.pop(key, None) is not None
+            self._curves[key] = curve

@@ -10,10 +10,13 @@ of them is never answered by the old code of another.
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import hashlib
 import importlib
 import logging
 import os
+import subprocess
 import sys
 import threading
 from collections.abc import Callable
@@ -30,15 +33,21 @@ _lock = threading.RLock()
 _kernels: list[Callable[..., Any]] = []
 _machine_code: dict[Callable[..., Any], Callable[..., Any]] = {}
 _helpers_known = 0
-_background: threading.Thread | None = None
+_thread: threading.Thread | None = None
+_process: subprocess.Popen[bytes] | None = None
+_COMPLETE = "complete"
 
 MODULES = (
+    "jupiter.schedulers.balancing",
     "jupiter.schedulers.by_order",
     "jupiter.schedulers.by_ready",
     "jupiter.schedulers.domains",
+    "jupiter.schedulers.duplicate",
     "jupiter.schedulers.heap",
     "jupiter.schedulers.levels",
+    "jupiter.schedulers.local_search",
     "jupiter.schedulers.orders",
+    "jupiter.schedulers.proof",
     "jupiter.schedulers.state",
 )
 """All modules with kernels; a test compares the list with the code."""
@@ -61,12 +70,16 @@ def is_loaded(function: Callable[..., Any]) -> bool:
     return function in _machine_code
 
 
-def is_cached(function: Callable[..., Any]) -> bool:
-    """Return whether the machine code of a kernel is on disk, so that loading takes about 1 s."""
-    if not is_available():
-        return False
-    name = function.__qualname__
-    return any(_folder().glob(f"**/*{name}-*.nbi"))
+def is_cached() -> bool:
+    """Return whether the machine code of all kernels is on disk, so that it loads in 1 s."""
+    return is_available() and (_folder() / _COMPLETE).exists()
+
+
+def mark_cached() -> None:
+    """Remember that the machine code of all kernels is on disk."""
+    with contextlib.suppress(OSError):
+        _folder().mkdir(parents=True, exist_ok=True)
+        (_folder() / _COMPLETE).touch()
 
 
 def compiled(function: Callable[P, R]) -> Callable[P, R]:
@@ -82,14 +95,39 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
         return found
 
 
-def compile_later(work: Callable[[], None]) -> None:
-    """Do some work, which calls compiled kernels, in the background; once at a time."""
-    global _background
+def get_ready(load: Callable[[], None], module: str) -> None:
+    """Bring machine code closer, without making anybody wait; to be called again and again.
+
+    Where it is on disk, it is loaded by a thread; where it is not, another process makes it, which
+    ends with this one.
+
+    Args:
+        load: Calls compiled kernels.
+        module: Its main program makes the machine code of all kernels.
+    """
+    global _thread, _process
     with _lock:
-        if _background is not None and _background.is_alive():
+        if _machine_code or not is_available():
             return
-        _background = threading.Thread(target=work, name="jupiter-compile", daemon=True)
-        _background.start()
+        if is_cached():
+            if _thread is None:
+                _thread = threading.Thread(target=load, name="jupiter-kernels")
+                _thread.start()
+        elif _process is None:
+            notice("compiling the schedulers once, in the background")
+            _process = subprocess.Popen(
+                [sys.executable, "-m", module],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+            atexit.register(_end, _process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        process.terminate()
+        process.wait()
 
 
 def notice(text: str) -> None:
@@ -125,6 +163,9 @@ def _folder() -> Path:
     for name in MODULES:
         spec = find_spec(name)
         if spec is not None and spec.origin:
-            digest.update(Path(spec.origin).read_bytes())
+            # numba, too, takes code for stale when the file has moved or was written again.
+            path = Path(spec.origin)
+            digest.update(f"{path} {path.stat().st_mtime_ns}".encode())
+            digest.update(path.read_bytes())
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "jupiter" / f"kernels-{digest.hexdigest()[:16]}"

@@ -43,6 +43,9 @@ class Problem:
         begun: Tasks that already run or are done, each with its node and times; they stay.
         release_s: Nothing else starts before this time.
         objective: What is to be small.
+        cpu_used: Share of each node's processors that other work takes, 0 to 1; 0 where missing.
+            Only schedulers that look at load instead of measured times read this and the next.
+        memory_used: The same of its memory.
     """
 
     graph: TaskGraph
@@ -61,6 +64,8 @@ class Problem:
     begun: Mapping[TaskId, Assignment] = field(default_factory=dict)
     release_s: float = 0.0
     objective: Objective = "makespan"
+    cpu_used: Mapping[NodeId, float] = field(default_factory=dict)
+    memory_used: Mapping[NodeId, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _check("an execution time", self.execution_s.values())

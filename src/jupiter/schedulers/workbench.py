@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import jupiter
@@ -33,6 +34,25 @@ STEPS_COLD = 60_000_000
 """As above, for machine code that has to be made first."""
 
 
+_forced: bool | None = None
+
+
+@contextmanager
+def forced(is_compiled: bool) -> Iterator[None]:
+    """Let every new bench use compiled kernels, or none: for tests, benchmarks and preparation."""
+    global _forced
+    before, _forced = _forced, is_compiled
+    try:
+        yield
+    finally:
+        _forced = before
+
+
+def forced_kind() -> bool | None:
+    """Return what `forced` wants; None where the size of a problem decides."""
+    return _forced
+
+
 class Workbench:
     """A problem on the bench of one algorithm.
 
@@ -56,7 +76,9 @@ class Workbench:
         is_checked: bool = True,
     ) -> None:
         self.problem = problem
-        self.is_compiled = _is_worth_it(problem, effort) if is_compiled is None else is_compiled
+        if is_compiled is None:
+            is_compiled = _is_worth_it(problem, effort) if _forced is None else _forced
+        self.is_compiled = is_compiled
         self.maker: Maker = _array_maker() if self.is_compiled else ListMaker()
         self.tables: Tables
         self.tables, self.digest = build_tables(problem, self.maker)
@@ -297,7 +319,7 @@ def _is_worth_it(problem: Problem, effort: float) -> bool:
         return steps >= STEPS_LOADED
     if steps < STEPS_CACHED or not machine.is_available():
         return False
-    if machine.is_cached(place_by_order):
+    if machine.is_cached():
         return True
     if steps < STEPS_COLD:
         return False
