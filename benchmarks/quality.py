@@ -9,6 +9,7 @@ checked by our checker; those that it refuses are left out and counted.
 from __future__ import annotations
 
 import argparse
+import logging
 import math
 import sys
 import time
@@ -38,6 +39,8 @@ DEFAULT = "jupiter (default, {:g} ms)"
 BEST_OF_SAGA = "best of all of SAGA's"
 PREFIX = "saga "
 SAGA_LIMIT_S = 5.0
+COPIES = "heft-duplication"
+"""It may run a task twice, which the others may not: shown, but no measure for them."""
 TINY_TASKS, TINY_NODES = 12, 4
 
 
@@ -151,12 +154,17 @@ def run_ours(instance: Instance, budget_s: float) -> None:
     instance.is_proven = bool(found.facts.get("optimal"))
 
 
+def best_known(instance: Instance) -> float:
+    """The shortest schedule that runs every task once."""
+    return min(value for name, value in instance.makespans.items() if name != COPIES)
+
+
 def mean_ratio(some: list[Instance], name: str, against: str | None = None) -> float:
     """Geometric mean of a scheduler's makespan over another's, or over the best known."""
     logs = []
     for each in some:
         if name in each.makespans and (against is None or against in each.makespans):
-            base = min(each.makespans.values()) if against is None else each.makespans[against]
+            base = best_known(each) if against is None else each.makespans[against]
             logs.append(math.log(each.makespans[name] / base))
     return math.exp(math.fsum(logs) / len(logs)) if logs else math.nan
 
@@ -230,6 +238,7 @@ def tiny(count: int, budget_s: float) -> None:
 
 
 def main() -> int:
+    logging.getLogger().setLevel(logging.ERROR)
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--instances", type=int, default=420)
     parser.add_argument("--tiny", type=int, default=180)

@@ -13,7 +13,8 @@ from jupiter.kit.compiled import kernel
 from jupiter.schedulers.orders import execution_row
 from jupiter.schedulers.tables import UNREACHABLE_S, Flags, Floats, Ints, Maker, Rows, Tables
 
-_ROUNDING = 1 - 1e-9
+GAP_ROUNDING = 1 - 1e-9
+"""Gaps that rounding alone makes shorter than the shortest task are kept."""
 
 
 class State(NamedTuple):
@@ -297,7 +298,7 @@ def occupy(t: Tables, s: State, node: int, start_s: float, finish_s: float) -> N
             best_lane, best_gap = lane, gap
     if best_lane < 0:
         return
-    cut(s, best_lane, best_gap, start_s, finish_s, t.shortest_s * _ROUNDING)
+    cut(s, best_lane, best_gap, start_s, finish_s, t.shortest_s * GAP_ROUNDING)
     tail_s = UNREACHABLE_S
     for lane in range(t.lane_first[node], t.lane_first[node + 1]):
         tail_s = min(tail_s, s.gap_start_s[lane][s.gap_count[lane] - 1])

@@ -13,6 +13,7 @@ from jupiter.model.ids import NodeId, TaskId
 from jupiter.model.problem import Problem
 from jupiter.model.schedule import Assignment, Replicas, Schedule
 from jupiter.schedulers.by_order import FINISH, place_by_order, place_where_told
+from jupiter.schedulers.in_lists import is_enough, place_by_finish
 from jupiter.schedulers.orders import by_priority, downward, execution_s, upward
 from jupiter.schedulers.state import State, new_state
 from jupiter.schedulers.tables import (
@@ -173,6 +174,10 @@ class Workbench:
         Raises:
             SchedulingError: A task has no node left.
         """
+        if rule == FINISH and not (self.is_compiled or wanted) and is_enough(self.tables):
+            if not place_by_finish(self.tables, self.state, order):
+                self.refuse()
+            return
         extra = self.no_rows if tail_s is None else tail_s
         column = self.maker.ints(wanted, len(wanted))
         if not self.run(place_by_order, order, rule, extra, column):
