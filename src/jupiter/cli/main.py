@@ -89,31 +89,162 @@ def run(
     raise typer.Exit(run_and_report(request))
 
 
+ProblemPaths = Annotated[
+    list[Path], typer.Argument(help="A problem in any format; or SAGA's two parts.")
+]
+OptionalCluster = Annotated[
+    Path | None, typer.Option("--cluster", help="Nodes and links, for formats without them.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Budget = Annotated[
+    float | None,
+    typer.Option("--budget", min=0, help="Search so many seconds for the best schedule."),
+]
+
+
 @cli.command("map")
 def map_tasks(
-    app: AppPath,
-    cluster: ClusterPath,
-    output: Annotated[Path, typer.Option("--output", help="Folder for the profiles.")],
+    paths: Annotated[
+        list[Path],
+        typer.Argument(help="An application, or a problem in any format (or SAGA's two parts)."),
+    ],
+    cluster: OptionalCluster = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", help="Of an application: folder for the profiles. Of a problem: a file."
+        ),
+    ] = None,
     inputs: Annotated[list[Path], typer.Option("--input", help="As in run.")] = [],
-    scheduler: Scheduler = "heft",
-    compare: Compare = ["random", "single-node"],
+    scheduler: Annotated[
+        str | None, typer.Option(help="See the command schedulers; heft if not given.")
+    ] = None,
+    budget: Budget = None,
+    explain: Annotated[
+        list[str], typer.Option("--explain", help="Show what each node offered for a task.")
+    ] = [],
+    as_json: AsJson = False,
+    from_: Annotated[str | None, typer.Option("--from", help="Format of the problem.")] = None,
+    quirks: Annotated[
+        bool, typer.Option("--quirks", help="Map a .tgff as the seeds' HEFT did, to the letter.")
+    ] = False,
+    compare: Annotated[
+        list[str], typer.Option("--compare", help="Of an application: show this schedule, too.")
+    ] = ["random", "single-node"],
     repeats: Repeats = 5,
     seed: Seed = 0,
     reuse_profiles: Reuse = False,
     engine: Annotated[str, typer.Option(help="Where agents run.")] = "local",
 ) -> None:
-    """Profile, then show who goes where and why, without streaming anything."""
-    from jupiter.cli.run_command import RunRequest, map_and_show
+    """Show who goes where and why: an application is profiled first, a problem is taken as it is.
+
+    Nothing is streamed.
+    """
+    from jupiter.cli.run_command import RunRequest, is_application, map_and_show
     from jupiter.settings import RunSettings
 
+    if not is_application(paths):
+        from jupiter.cli.problem_commands import MapRequest, map_problem
+
+        raise typer.Exit(
+            map_problem(
+                MapRequest(
+                    paths=paths,
+                    scheduler=scheduler,
+                    seed=seed,
+                    budget_s=budget,
+                    cluster=cluster,
+                    format_name=from_,
+                    explain=explain,
+                    as_json=as_json,
+                    quirks=quirks,
+                    output=output,
+                )
+            )
+        )
+    if cluster is None or output is None:
+        from jupiter.errors import Fault, InputError
+
+        raise InputError(
+            Fault(
+                "an application is profiled on the nodes of a cluster before it is mapped",
+                file=str(paths[0]),
+                remedy="name them, and a folder for the profiles: --cluster FILE --output FOLDER",
+            )
+        )
     settings = RunSettings(
-        scheduler=scheduler,
+        scheduler=scheduler or "heft",
         compare=tuple(compare),
         profile_repeats=repeats,
         seed=seed,
     )
-    request = RunRequest(app, cluster, inputs, output, settings, engine, reuse_profiles, True)
-    raise typer.Exit(map_and_show(request))
+    request = RunRequest(paths[0], cluster, inputs, output, settings, engine, reuse_profiles, True)
+    raise typer.Exit(map_and_show(request, explain, as_json=as_json))
+
+
+@cli.command()
+def compare(
+    paths: ProblemPaths,
+    schedulers: Annotated[
+        str, typer.Option("--schedulers", help="Names, separated by commas; or all.")
+    ] = "",
+    budget: Budget = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Picture of the figures (SVG).")
+    ] = None,
+    as_json: AsJson = False,
+    seed: Seed = 0,
+) -> None:
+    """Compare schedulers on problems: makespan, period, SLR, speed-up and their own time."""
+    from jupiter.cli.problem_commands import DEFAULT_COMPARED, compare_problems
+    from jupiter.schedulers.base import SCHEDULERS, SLOW, find_scheduler
+
+    names = [name.strip() for name in schedulers.split(",") if name.strip()]
+    if names == ["all"]:
+        names = [name for name in SCHEDULERS.names() if name not in SLOW]
+    for name in names:
+        find_scheduler(name)
+    names = names or [*DEFAULT_COMPARED, "improve"]
+    raise typer.Exit(compare_problems(paths, names, seed, budget, output, as_json))
+
+
+@cli.command()
+def convert(
+    paths: ProblemPaths,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="File to write; its name says the format.")
+    ] = None,
+    from_: Annotated[str | None, typer.Option("--from", help="Format of the input.")] = None,
+    to: Annotated[str | None, typer.Option("--to", help="Format of the output.")] = None,
+    cluster: OptionalCluster = None,
+) -> None:
+    """Write a problem in another format: problem, saga, wfformat, ncsim, tgff, dot, graphml."""
+    from jupiter.cli.problem_commands import convert as convert_problem
+
+    raise typer.Exit(convert_problem(paths, output, from_, to, cluster))
+
+
+@cli.command()
+def schedulers() -> None:
+    """List all schedulers."""
+    from rich.console import Console
+
+    from jupiter.cli.render import scheduler_table
+
+    Console().print(scheduler_table())
+
+
+@cli.command("warm-up")
+def warm_up() -> None:
+    """Compile the schedulers ahead of time, so that no large problem has to wait for it."""
+    from rich.console import Console
+
+    from jupiter.schedulers.warm_up import warm_up as compile_all
+
+    console = Console(stderr=True)
+    with console.status("compiling") as status:
+        is_done = compile_all(lambda name: status.update(f"compiling {name}"))
+    console.print("ready" if is_done else "numba is not installed; nothing to compile")
 
 
 def main() -> None:

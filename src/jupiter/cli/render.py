@@ -19,6 +19,7 @@ from jupiter.model.profile import Profiles
 from jupiter.model.run import Report, RunRecord
 from jupiter.model.schedule import Schedule
 from jupiter.reports import metrics
+from jupiter.schedulers.base import SCHEDULERS, find_scheduler
 
 BAR_WIDTH = 16
 MATRIX_NODES_MAX = 8
@@ -138,6 +139,16 @@ def mapping_table(schedules: Sequence[Schedule]) -> RenderableType:
             made.add_row(each.task, Text(each.node, style="bold"), each.reason, *rest)
     spans = ", ".join(f"{s.scheduler} {show_seconds(s.makespan_s)}" for s in schedules)
     return Group(made, Text(f"Planned makespan of one item: {spans}"))
+
+
+def scheduler_table() -> RenderableType:
+    """Return all schedulers with what they do, by the first sentence of their documentation."""
+    made = table("Schedulers", "name", "returns", numbers=9)
+    for name in SCHEDULERS.names():
+        lines = (find_scheduler(name).__doc__ or "").strip().splitlines()
+        first = lines[0] if lines else ""
+        made.add_row(name, first.removeprefix("Return ").rstrip("."))
+    return made
 
 
 def task_table(run: RunRecord) -> Table:

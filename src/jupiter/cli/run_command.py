@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from rich.console import Console
+from rich.text import Text
 
 import jupiter
 from jupiter.cli import render
 from jupiter.cli.notes import tell
+from jupiter.cli.problem_commands import as_json as schedule_values
 from jupiter.cli.screen import RichScreen
 from jupiter.errors import RunError, TaskError
+from jupiter.formats.app_toml import FILE_NAME as APP_TOML
+from jupiter.formats.seed_folder import CONFIGURATION
 from jupiter.model.app import Application
+from jupiter.model.ids import TaskId
 from jupiter.model.network import Network
 from jupiter.model.profile import Profiles
 from jupiter.model.schedule import Schedule
@@ -29,6 +35,7 @@ from jupiter.orchestrator.planning import Planner
 from jupiter.orchestrator.session import Session
 from jupiter.reports import metrics
 from jupiter.schedulers.base import find_scheduler
+from jupiter.schedulers.explain import explain
 from jupiter.settings import RunSettings
 
 T = TypeVar("T")
@@ -79,7 +86,17 @@ def run_and_report(request: RunRequest) -> int:
     return 1 if bad else 0
 
 
-def map_and_show(request: RunRequest) -> int:
+def is_application(paths: Sequence[Path]) -> bool:
+    """Return whether the arguments of ``map`` are an application, not a problem in a file."""
+    if len(paths) != 1:
+        return False
+    path = paths[0]
+    return path.is_dir() or path.name in (APP_TOML, CONFIGURATION)
+
+
+def map_and_show(
+    request: RunRequest, explained: Sequence[str] = (), *, as_json: bool = False
+) -> int:
     """Profile and map; return the exit code."""
     app, network = _load(request)
     inputs = find_inputs(request.inputs) if request.inputs else []
@@ -105,9 +122,15 @@ def map_and_show(request: RunRequest) -> int:
     names = dict.fromkeys((request.settings.scheduler, *request.settings.compare))
     schedules = [planner.schedule(name) for name in names]
     output.write_profiles(request.output / "profiles", profiles)
+    first = schedules[0]
+    if as_json:
+        sys.stdout.write(json.dumps(schedule_values(planner.problem, first), indent=1) + "\n")
+        return 0
     console = Console()
     console.print(render.profile_tables(app, network, profiles))
     console.print(render.mapping_table(schedules))
+    for task in explained:
+        console.print(Text(explain(planner.problem, first, TaskId(task))))
     return 0
 
 

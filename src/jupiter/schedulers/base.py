@@ -63,6 +63,9 @@ SCHEDULERS = Registry(
 )
 """All schedulers; an installed package adds one by an entry point in ``jupiter.schedulers``."""
 
+SLOW = ("exhaustive", "cp-sat")
+"""Schedulers for tiny problems; a comparison of all leaves them out."""
+
 
 def find_scheduler(name: str) -> Scheduler:
     """Return the scheduler with a name.

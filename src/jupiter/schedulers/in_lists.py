@@ -113,9 +113,9 @@ class _Lanes:
         best_gap = -1
         for starts, ends in self._of[node]:
             gap = bisect_right(starts, start_s) - 1
-            if gap >= 0 and finish_s <= ends[gap]:
-                if best is None or starts[gap] > best[0][best_gap]:
-                    best, best_gap = (starts, ends), gap
+            is_free = gap >= 0 and finish_s <= ends[gap]
+            if is_free and (best is None or starts[gap] > best[0][best_gap]):
+                best, best_gap = (starts, ends), gap
         if best is None:
             return
         starts, ends = best
