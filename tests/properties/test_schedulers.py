@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
@@ -18,22 +18,49 @@ from jupiter.model.graph import Edge, TaskGraph
 from jupiter.model.ids import NodeId, TaskId
 from jupiter.model.problem import Problem
 from jupiter.model.schedule import Schedule
-from jupiter.model.transfer import TransferModel
-from jupiter.schedulers.base import SCHEDULERS, Scheduler, find_scheduler
+from jupiter.model.transfer import QuadraticTransfer, TableTransfer, TransferModel
+from jupiter.schedulers import improve, proof
+from jupiter.schedulers.base import SCHEDULERS, SLOW, Scheduler, find_scheduler
 from jupiter.schedulers.bounds import makespan_bound_s, period_bound_s
 from jupiter.schedulers.check import check_schedule
 from jupiter.schedulers.exhaustive import exhaustive
 from jupiter.schedulers.generate import ProblemShape, random_problem
+from jupiter.schedulers.workbench import forced
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
 
 RELATIVE = 1 + 1e-9
-FAST = [name for name in SCHEDULERS.built_in if name != "exhaustive"]
+FAST = [name for name in SCHEDULERS.built_in if name not in SLOW]
+COPYING = ("heft-duplication",)
+"""May run a task twice, so it can beat every schedule that may not."""
 HASH_SEEDS = ("0", "1", "2", "77", "4242")
+
+pytestmark = pytest.mark.usefixtures("short_search")
+
+
+@pytest.fixture(scope="module")
+def short_search() -> Iterator[None]:
+    """A few steps show whether a schedule is valid as well as thousands do."""
+    patch = pytest.MonkeyPatch()
+    patch.setattr(improve, "STEPS", 80)
+    patch.setattr(proof, "STEPS_MAX", 400)
+    yield
+    patch.undo()
+
 
 seconds = st.one_of(
     st.integers(0, 5).map(float), st.floats(0, 10, allow_subnormal=False), st.just(0.1)
+)
+
+
+affine = st.builds(TransferModel, seconds, st.sampled_from([0.0, 0.1, 1.0]))
+any_link = st.one_of(
+    affine,
+    st.builds(
+        QuadraticTransfer, seconds, st.sampled_from([-1.0, 0.1]), st.sampled_from([0.0, -1.0])
+    ),
+    st.builds(lambda low, high: TableTransfer(((0.0, low), (2.0, high))), seconds, seconds),
 )
 
 
@@ -55,14 +82,27 @@ def problems(draw: st.DrawFn, tasks_max: int, nodes_max: int) -> Problem:
         if is_full or draw(st.integers(0, 3))
     }
     is_joined = draw(st.booleans())
+    is_affine = draw(st.booleans())
     links = {
-        (a, b): TransferModel(draw(seconds), draw(st.sampled_from([0.0, 0.1, 1.0])))
+        (a, b): draw(affine if is_affine else any_link)
         for a in nodes
         for b in nodes
         if a != b and (is_joined or draw(st.booleans()))
     }
     pinned = draw(st.dictionaries(st.sampled_from(tasks), st.sampled_from(nodes), max_size=2))
+    limits: dict[str, object] = {}
+    if draw(st.integers(0, 3)) == 0:
+        limits["tasks_max"] = {node: draw(st.integers(1, len(tasks))) for node in nodes}
+        limits["memory_bytes"] = {task: draw(st.sampled_from([0.0, 1.0, 2.0])) for task in tasks}
+        limits["node_memory_bytes"] = {node: draw(st.sampled_from([2.0, 5.0])) for node in nodes}
+    if draw(st.integers(0, 3)) == 0:
+        limits["work_s"] = {task: draw(seconds) for task in tasks}
+        limits["speed"] = {node: draw(st.sampled_from([0.5, 1.0, 3.0])) for node in nodes}
+        execution_s = {} if draw(st.booleans()) else execution_s
+        limits["forbidden"] = {tasks[0]: frozenset(nodes[1:2])} if draw(st.booleans()) else {}
+        limits["release_s"] = draw(st.sampled_from([0.0, 2.5]))
     return Problem(
+        **limits,  # type: ignore[arg-type]
         graph=graph,
         nodes=tuple(nodes),
         execution_s=execution_s,
@@ -116,7 +156,7 @@ def test_every_schedule_is_valid_and_above_the_bounds(
 def test_nothing_beats_trying_everything_and_nothing_is_missed_by_it(problem: Problem) -> None:
     best = scheduled(exhaustive, problem)
     for name in FAST:
-        found = scheduled(find_scheduler(name), problem)
+        found = None if name in COPYING else scheduled(find_scheduler(name), problem)
         if found is not None:
             assert best is not None
             assert best.makespan_s <= found.makespan_s * RELATIVE
@@ -125,10 +165,21 @@ def test_nothing_beats_trying_everything_and_nothing_is_missed_by_it(problem: Pr
         assert best.makespan_s * RELATIVE >= makespan_bound_s(problem)
 
 
+@pytest.mark.parametrize("name", FAST)
+@given(problem=sized_problems, seed=st.integers(0, 3))
+@settings(max_examples=30, deadline=None)
+def test_machine_code_gives_the_same_answers(name: str, problem: Problem, seed: int) -> None:
+    with forced(is_compiled=False):
+        pure = scheduled(find_scheduler(name), problem, seed)
+    with forced(is_compiled=True):
+        fast = scheduled(find_scheduler(name), problem, seed)
+    assert pure == fast
+
+
 @given(problem=problems(5, 3))
 @settings(suppress_health_check=[HealthCheck.too_slow])
 def test_heft_finds_a_schedule_wherever_a_tiny_problem_has_one(problem: Problem) -> None:
-    assume(scheduled(exhaustive, problem) is not None)
+    assume(not problem.tasks_max and scheduled(exhaustive, problem) is not None)
     assert scheduled(find_scheduler("heft"), problem) is not None
 
 
@@ -169,6 +220,15 @@ def _renamed(problem: Problem) -> tuple[dict[TaskId, TaskId], dict[NodeId, NodeI
             links={(nodes[a], nodes[b]): m for (a, b), m in problem.links.items()},
             cores={nodes[n]: c for n, c in problem.cores.items()},
             pinned={tasks[t]: nodes[n] for t, n in problem.pinned.items()},
+            work_s={tasks[t]: s for t, s in problem.work_s.items()},
+            speed={nodes[n]: s for n, s in problem.speed.items()},
+            forbidden={
+                tasks[t]: frozenset(nodes[n] for n in ns) for t, ns in problem.forbidden.items()
+            },
+            memory_bytes={tasks[t]: b for t, b in problem.memory_bytes.items()},
+            node_memory_bytes={nodes[n]: b for n, b in problem.node_memory_bytes.items()},
+            tasks_max={nodes[n]: k for n, k in problem.tasks_max.items()},
+            release_s=problem.release_s,
         ),
     )
 
@@ -206,18 +266,19 @@ def _period_s(problem: Problem, schedule: Schedule) -> float:
     """Return the load of the busiest node or link, by the mapping alone."""
     load: dict[object, float] = {}
     for task, node in schedule.mapping.items():
-        share = problem.execution_s[task, node] / problem.cores.get(node, 1)
+        share = (problem.seconds(task, node) or 0.0) / problem.cores.get(node, 1)
         load[node] = load.get(node, 0.0) + share
     for edge in problem.graph.edges:
         pair = schedule.mapping[edge.source], schedule.mapping[edge.target]
         if pair[0] != pair[1]:
-            seconds = problem.links[pair].busy_s(problem.edge_bytes[edge])
+            seconds = problem.links[pair].busy_s(problem.size_bytes(edge))
             load[pair] = load.get(pair, 0.0) + seconds
     return max(load.values(), default=0.0)
 
 
 PRINT_SCHEDULES = """
 from jupiter.schedulers.base import SCHEDULERS, find_scheduler
+from jupiter.schedulers.workbench import forced
 from jupiter.schedulers.generate import ProblemShape, random_problem
 for seed in range(4):
     for tasks, name in ((6, "exhaustive"), *((40, n) for n in SCHEDULERS.built_in if n[0] != "e")):

@@ -8,6 +8,7 @@ from jupiter.schedulers.orders import execution_row, execution_s
 from jupiter.schedulers.state import (
     State,
     finish_row,
+    has_room,
     is_open,
     put,
     ready_at,
@@ -182,7 +183,7 @@ def place_where_told(t: Tables, s: State, order: Ints, nodes: Ints) -> int:
     """Place all tasks on given nodes, each as early as it can be.
 
     Returns:
-        -1, or the task that cannot be on its node or whose inputs cannot get there.
+        -1, or the task that cannot be on its node, or whose inputs cannot get there.
     """
     reset(t, s)
     for k in range(t.task_count):
@@ -193,6 +194,8 @@ def place_where_told(t: Tables, s: State, order: Ints, nodes: Ints) -> int:
         seconds = execution_s(t, task, node)
         ready_s = ready_at(t, s, task, node)
         if seconds == UNREACHABLE_S or ready_s == UNREACHABLE_S:
+            return task
+        if t.is_limited and not has_room(t, s, task, node):
             return task
         start_s = start_at(t, s, node, ready_s, seconds, UNREACHABLE_S)
         put(t, s, task, node, start_s, start_s + seconds)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from jupiter.kit.compiled import kernel
 from jupiter.schedulers.orders import execution_s
-from jupiter.schedulers.state import State, occupy, put, reset, start_at, transfer_s
+from jupiter.schedulers.state import State, has_room, occupy, put, reset, start_at, transfer_s
 from jupiter.schedulers.tables import NOWHERE, UNREACHABLE_S, Floats, Ints, Maker, Rows, Tables
 
 
@@ -74,16 +74,19 @@ def ready_with_copies(t: Tables, c: Copies, task: int, node: int, without: int) 
 
 
 @kernel
-def copy_start_s(t: Tables, s: State, c: Copies, task: int, node: int) -> float:
-    """Return when a copy of a task could start on a node; infinite where it cannot."""
+def copy_start_s(t: Tables, s: State, c: Copies, task: int, node: int, child: int) -> float:
+    """Return when a copy of a child's parent could start on a node; infinite where it cannot."""
     seconds = execution_s(t, task, node)
     if seconds == UNREACHABLE_S or t.pin[task] >= 0:
         return UNREACHABLE_S
-    if t.is_limited and (
-        s.used_places[node] + 2 > t.places[node]
-        or s.used_bytes[node] + 2 * t.memory_bytes[task] > t.room_bytes[node]
-    ):
-        return UNREACHABLE_S
+    if t.is_limited:
+        # The child needs room as well; a pinned one has it already.
+        own = 0 if t.pin[child] >= 0 else 1
+        if s.used_places[node] + 1 + own > t.places[node]:
+            return UNREACHABLE_S
+        needed = t.memory_bytes[task] + own * t.memory_bytes[child]
+        if s.used_bytes[node] + needed > t.room_bytes[node]:
+            return UNREACHABLE_S
     ready_s = ready_with_copies(t, c, task, node, NOWHERE)
     if ready_s == UNREACHABLE_S:
         return UNREACHABLE_S
@@ -125,18 +128,15 @@ def finish_on(t: Tables, s: State, c: Copies, task: int, node: int, is_real: boo
     seconds = execution_s(t, task, node)
     if seconds == UNREACHABLE_S:
         return UNREACHABLE_S
-    if t.is_limited and t.pin[task] < 0:
-        if s.used_places[node] + 1 > t.places[node]:
-            return UNREACHABLE_S
-        if s.used_bytes[node] + t.memory_bytes[task] > t.room_bytes[node]:
-            return UNREACHABLE_S
+    if t.is_limited and not has_room(t, s, task, node):
+        return UNREACHABLE_S
     ready_s = ready_with_copies(t, c, task, node, NOWHERE)
     parent = c.arrival[0]
     plain_s = UNREACHABLE_S
     if ready_s < UNREACHABLE_S:
         plain_s = start_at(t, s, node, ready_s, seconds, UNREACHABLE_S)
     if parent >= 0:
-        copy_s = copy_start_s(t, s, c, parent, node)
+        copy_s = copy_start_s(t, s, c, parent, node, task)
         if copy_s < UNREACHABLE_S:
             copied_s = copy_s + execution_s(t, parent, node)
             others_s = ready_with_copies(t, c, task, node, parent)

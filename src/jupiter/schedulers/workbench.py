@@ -233,6 +233,8 @@ class Workbench:
                     f"{start}: no link leads there from node {self.nodes[source]}, where its "
                     f"parent {self.tasks[parent]} is"
                 )
+        if t.is_limited and self.execution_s(task, node) < UNREACHABLE_S:
+            return f"{start}: its limit of tasks or its memory is used up"
         return start
 
     def _check_able(self) -> None:
