@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 import jupiter
-from jupiter.cli import app_commands, nodes_commands
+from jupiter.cli import app_commands, generate_commands, nodes_commands
 from jupiter.errors import JupiterError
 
 cli = typer.Typer(
@@ -21,6 +21,7 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
 )
 cli.add_typer(app_commands.commands, name="app")
+cli.add_typer(generate_commands.commands, name="generate")
 cli.add_typer(nodes_commands.commands, name="nodes")
 
 

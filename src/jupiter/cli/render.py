@@ -11,6 +11,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from jupiter.formats.generated import Generated
 from jupiter.kit.units import show_bytes, show_bytes_per_s, show_seconds
 from jupiter.model.app import Application
 from jupiter.model.ids import INGRESS, SINK
@@ -63,6 +64,24 @@ def _run_text(app: Application, name: str) -> str:
     run = next(task.run for task in app.tasks if task.name == name)
     words = [str(getattr(run, key, "")) for key in ("path", "module", "function", "image")]
     return ":".join(word for word in words if word) or " ".join(getattr(run, "argv", ()))
+
+
+def generated_table(app: Generated) -> RenderableType:
+    """Return what was generated, in figures."""
+    made = table("Generated application", "", "", numbers=1)
+    made.show_header = False
+    widths = [len(level) for level in app.levels[1:-1]]
+    levels = f"{len(widths)} of {min(widths)} to {max(widths)} tasks"
+    for name, value in (
+        ("tasks", str(len(app.sizes))),
+        ("edges", str(app.edges)),
+        ("levels between entry and exit", levels),
+        ("computation for one item", show_seconds(app.total_s)),
+        ("data between tasks for one item", show_bytes(app.total_bytes)),
+        ("seed", str(app.seed)),
+    ):
+        made.add_row(name, value)
+    return made
 
 
 def network_table(network: Network) -> RenderableType:

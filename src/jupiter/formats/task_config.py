@@ -51,7 +51,8 @@ class TaskConfig:
     deg_sigma: float = 0.5
 
 
-_COUNTS = ("depth", "width_min", "width_max", "total_num")
+COUNTS = ("depth", "width_min", "width_max", "total_num")
+"""Keys of whole numbers."""
 _KEYS = tuple(field.name for field in fields(TaskConfig))
 
 
@@ -84,7 +85,7 @@ def read(content: Content, faults: Faults) -> TaskConfig:
                 expected="every key once",
                 remedy="delete one of them",
             )
-        elif key in _COUNTS:
+        elif key in COUNTS:
             count = read_integer(value, faults, str(key), low=1, high=COUNT_MAX)
             values[str(key)] = count or 1
         else:

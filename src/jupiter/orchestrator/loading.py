@@ -1,4 +1,4 @@
-"""Reads applications and networks from disk; what the files mean is decided in `formats`."""
+"""Reads applications, networks and settings from disk; `formats` decides what files mean."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import stat
 from pathlib import Path
 
 from jupiter.errors import Fault, InputError
-from jupiter.formats import cluster, link_list, nodes
+from jupiter.formats import cluster, link_list, nodes, task_config
 from jupiter.formats.app_toml import FILE_NAME
 from jupiter.formats.application import FILES_READ, load_application
 from jupiter.formats.node_rules import HIDDEN
 from jupiter.formats.seed_folder import CONFIGURATION, Files
+from jupiter.formats.task_config import TaskConfig
 from jupiter.formats.text import FILE_BYTES_MAX, Faults, Word
 from jupiter.home.bundle import LEFT_OUT
 from jupiter.kit.names import name_fault, nearest, printable
@@ -76,6 +77,19 @@ def load_network(path: str | Path) -> tuple[Network, list[Fault]]:
     )
     faults.raise_errors()
     return network, list(faults.notes)
+
+
+def load_task_config(path: str | Path) -> tuple[TaskConfig, list[Fault]]:
+    """Return the parameters of a ``task_config.yml``, and what is odd about it.
+
+    Raises:
+        InputError: There is no such file, or it has faults.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise InputError(missing(file, "file"))
+    parsed = task_config.parse(_read_file(file), str(file))
+    return parsed.value, list(parsed.notes)
 
 
 def _read_cluster(content: bytes, file: Path, faults: Faults) -> Network:
