@@ -24,8 +24,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-import jupiter
-from jupiter.model.graph import Edge, TaskGraph
+from jupiter.model.graph import TaskGraph
 from jupiter.model.ids import NodeId, TaskId
 from jupiter.model.problem import Problem
 from jupiter.model.schedule import Schedule
@@ -208,7 +207,8 @@ def main() -> int:
     slope = statistics.linear_regression([x for x, _ in large], [y for _, y in large]).slope
     print(f"growth: time ~ ((tasks + edges) x nodes) ^ {slope:.2f} from 3,000 tasks on (goal <= 1)")
     print(
-        f"floor: {floor:.2f} ns a pair on this machine; goal without compiled code at 10,000 x 64: {PURE_GOAL_S} s"
+        f"floor: {floor:.2f} ns a pair on this machine; "
+        f"goal without compiled code at 10,000 x 64: {PURE_GOAL_S} s"
     )
     first_s, has_numba = fresh_process()
     print(

@@ -18,4 +18,6 @@ venv=$2
 [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --editable . --group test
+# Compile the schedulers now, so that nobody waits for it later; everything works without it, too.
+"$venv/bin/jupiter" warm-up
 touch "$venv/.installed"

@@ -247,3 +247,85 @@ def test_version_is_shown() -> None:
     done = jupiter("--version")
     assert done.returncode == 0
     assert done.stdout.startswith("jupiter 0.")
+
+
+PAIR = {
+    "nodes": [{"name": "near"}, {"name": "far", "speed": 4}],
+    "links": [
+        {"source": "near", "target": "far", "latency_s": 0.1},
+        {"source": "far", "target": "near", "latency_s": 0.1},
+    ],
+    "tasks": [{"name": "a", "work_s": 1, "pinned": "near"}, {"name": "b", "work_s": 2}],
+    "edges": [{"source": "a", "target": "b", "bytes": 10}],
+}
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Path:
+    path = tmp_path / "pair.json"
+    path.write_text(json.dumps(PAIR))
+    return path
+
+
+def test_a_problem_is_mapped_explained_and_printed_as_json(pair: Path) -> None:
+    found = jupiter("map", pair, "--scheduler", "heft", "--json")
+    assert found.returncode == 0, found.stderr
+    values = json.loads(found.stdout)
+    assert values["makespan_s"] == pytest.approx(1.6)
+    assert [(each["task"], each["node"]) for each in values["assignments"]] == [
+        ("a", "near"),
+        ("b", "far"),
+    ]
+    assert values["scheduler"] == "heft"
+    assert len(values["problem"]) == 64
+    told = jupiter("map", pair, "--explain", "b")
+    assert "b on far: starts at 1.1 s" in told.stdout
+    assert "1.4 s later" in told.stdout
+    best = jupiter("map", pair, "--budget", "0.05")
+    assert "proven to be the shortest" in best.stdout
+
+
+def test_schedulers_are_compared_in_a_table_and_a_picture(pair: Path) -> None:
+    picture = pair.with_name("compare.svg")
+    found = jupiter("compare", pair, "--schedulers", "all", "-o", picture)
+    assert found.returncode == 0, found.stderr
+    for name in ("heft", "cpop", "improve", "throughput", "wave-greedy"):
+        assert name in found.stdout
+    assert picture.read_text().startswith("<svg xmlns")
+    rows = json.loads(jupiter("compare", pair, "--schedulers", "heft,random", "--json").stdout)
+    assert [row["scheduler"] for row in rows] == ["heft", "random"]
+
+
+def test_a_problem_goes_through_every_format(pair: Path) -> None:
+    folder = pair.parent
+    for name in ("other.json", "x.tgff", "x.dot", "x.graphml", "x.wfformat.json"):
+        done = jupiter("convert", pair, "-o", folder / name)
+        assert done.returncode == 0, done.stderr
+    refused = jupiter("convert", pair, "--to", "saga")
+    assert refused.returncode == 2
+    assert "SAGA's format cannot say" in refused.stderr
+    again = json.loads(jupiter("map", folder / "other.json", "--json").stdout)
+    assert again["makespan_s"] == pytest.approx(1.6)
+    unknown = jupiter("map", folder / "x.dot")
+    assert unknown.returncode == 2
+    assert "--cluster" in unknown.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("map", "nope.json"),
+        ("map", "{pair}", "--scheduler", "hefft"),
+        ("map", "{pair}", "--explain", "zebra"),
+        ("map", "{pair}", "--quirks"),
+        ("map", "{pair}", "--budget", "1", "--scheduler", "heft"),
+        ("compare", "{pair}", "--schedulers", "nothing"),
+        ("convert", "{pair}", "--to", "word"),
+        ("map", "{pair}", "{pair}", "{pair}"),
+    ],
+)
+def test_bad_requests_end_with_2_and_one_text(pair: Path, arguments: tuple[str, ...]) -> None:
+    done = jupiter(*(each.format(pair=pair) for each in arguments))
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert "Try:" in done.stderr or "expected" in done.stderr

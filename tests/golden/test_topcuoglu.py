@@ -14,7 +14,10 @@ from jupiter.model.problem import Problem
 from jupiter.model.transfer import TransferModel
 from jupiter.schedulers.bounds import makespan_bound_s
 from jupiter.schedulers.check import check_schedule
+from jupiter.schedulers.cpop import cpop
 from jupiter.schedulers.heft import heft
+from jupiter.schedulers.heft_duplication import heft_duplication
+from jupiter.schedulers.improve import improve
 from jupiter.schedulers.ranks import critical_path, downward_ranks, upward_ranks
 
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "heft_canonical" / "topcuoglu.tgff"
@@ -132,6 +135,28 @@ def test_heft_gives_the_published_schedule(problem: Problem) -> None:
     assert schedule.makespan_s == 80
     assert check_schedule(problem, schedule) == []
     assert makespan_bound_s(problem) <= 80
+
+
+def test_cpop_gives_the_published_schedule(problem: Problem) -> None:
+    schedule = cpop(problem)
+    assert schedule.makespan_s == 86
+    assert {task for task, node in schedule.mapping.items() if node == "P2"} >= {
+        name(k) for k in (1, 2, 9, 10)
+    }
+    assert check_schedule(problem, schedule) == []
+
+
+def test_the_search_finds_the_shortest_schedule_and_duplication_a_valid_one(
+    problem: Problem,
+) -> None:
+    found = improve(problem)
+    assert found.makespan_s == 73
+    assert check_schedule(problem, found) == []
+    copied = heft_duplication(problem)
+    assert copied.makespan_s == 73
+    assert copied.replicas == "each"
+    assert len(copied.assignments) > 10
+    assert check_schedule(problem, copied) == []
 
 
 def test_heft_decides_in_the_published_order(problem: Problem) -> None:

@@ -219,11 +219,12 @@ def compare_problems(
             *("scheduler", "", "makespan", "period", "SLR", "speed-up", "time"),
             numbers=2,
         )
+        shown.columns[1].no_wrap = True
         longest = max(row.makespan_s for row in mine)
         for row in sorted(mine, key=lambda row: row.makespan_s):
             shown.add_row(
                 row.scheduler,
-                bar(row.makespan_s / longest if longest else 0.0),
+                bar(row.makespan_s / longest if longest else 0.0, width=10),
                 show_seconds(row.makespan_s),
                 show_seconds(row.period_s),
                 f"{row.slr:.2f}",

@@ -117,11 +117,14 @@ def read_document(content: Content, faults: Faults) -> Document | None:
         faults.error("the file is too large", expected=f"at most {DOCUMENT_BYTES_MAX} bytes")
         return None
     try:
-        values = json.loads(content)
+        text = content if isinstance(content, str) else content.decode()
+        values = json.loads(text.removeprefix("\ufeff"))
     except RecursionError:
         faults.error("the text is nested too deeply", remedy="check that it is the right file")
     except UnicodeDecodeError as error:
-        faults.error("the text is not UTF-8", got=f"byte {error.start}", remedy="save it as UTF-8")
+        faults.error(
+            "the text is not UTF-8", got=f"byte {error.start + 1}", remedy="save it as UTF-8"
+        )
     except json.JSONDecodeError as error:
         faults.error(
             f"the text is no JSON: {error.msg[:1].lower()}{error.msg[1:]}",

@@ -77,7 +77,11 @@ def load_problem(
         return Loaded(paths[0].stem, parsed.value, parsed.notes)
     if len(paths) != 1:
         raise InputError(
-            Fault("a problem is one file, or two with SAGA's parts", got=f"{len(paths)} files")
+            Fault(
+                "a problem is one file, or two with SAGA's parts",
+                got=f"{len(paths)} files",
+                remedy="map them one by one; compare takes many",
+            )
         )
     kind = format_name or _kind(paths[0], contents[0])
     loaded = _load(kind, contents[0], files[0], cluster)

@@ -283,7 +283,7 @@ class Workbench:
         return Schedule(
             scheduler=scheduler,
             assignments=assignments,
-            options={**(options or {}), "seed": seed},
+            options={"seed": seed, **(options or {})},
             replicas=replicas,
             version=jupiter.__version__,
             problem_digest=self.digest,
