@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0.dev0"
+from jupiter.kit import version as _version
 
 if TYPE_CHECKING:
     from jupiter import formats as formats
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from jupiter.model.schedule import Schedule as Schedule
     from jupiter.orchestrator.scheduling import schedule as schedule
     from jupiter.schedulers.check import check_schedule as check_schedule
+
+__version__ = _version.VERSION
 
 _PLACES = {
     "Problem": "jupiter.model.problem",

@@ -5,8 +5,11 @@ from __future__ import annotations
 import hashlib
 import random
 
+Stream = random.Random
+"""The type of a random stream, for rooms that must not draw from a hidden one."""
 
-def stream(seed: int, *names: str) -> random.Random:
+
+def stream(seed: int, *names: str) -> Stream:
     """Return the random stream of a purpose.
 
     The same seed and names give the same numbers on every machine and Python version, and

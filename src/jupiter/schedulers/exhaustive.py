@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-import jupiter
 from jupiter.errors import SchedulingError
+from jupiter.kit.version import VERSION
 from jupiter.model.graph import Edge
 from jupiter.model.ids import NodeId, TaskId
 from jupiter.model.problem import Problem
@@ -42,7 +42,7 @@ def exhaustive(problem: Problem, *, seed: int = 0) -> Schedule:
     if search.best is None:
         raise SchedulingError("no schedule exists: every mapping lacks a node or a link")
     return Schedule(
-        "exhaustive", search.best, {"seed": seed}, version=jupiter.__version__, facts={"optimal": 1}
+        "exhaustive", search.best, {"seed": seed}, version=VERSION, facts={"optimal": 1}
     )
 
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import log2
-from random import Random
 
-from jupiter.kit.rng import stream
+from jupiter.kit.rng import Stream, stream
 from jupiter.model.graph import Edge, TaskGraph
 from jupiter.model.ids import NodeId, TaskId
 from jupiter.model.problem import Problem
@@ -20,7 +19,7 @@ from jupiter.model.transfer import TransferModel
 Edges = list[tuple[int, int]]
 
 
-def layered(size: int, draw: Random) -> Edges:
+def layered(size: int, draw: Stream) -> Edges:
     """Return layers about as wide as there are many; parents are in one of the two before."""
     edges: dict[tuple[int, int], None] = {}
     width = max(1, round(size**0.5))
@@ -35,7 +34,7 @@ def layered(size: int, draw: Random) -> Edges:
     return list(edges)
 
 
-def fork_join(size: int, draw: Random) -> Edges:
+def fork_join(size: int, draw: Stream) -> Edges:
     """Return forks into parallel chains that join again, one after the other."""
     edges: Edges = []
     head, made = 0, 1
@@ -56,7 +55,7 @@ def fork_join(size: int, draw: Random) -> Edges:
     return edges
 
 
-def out_tree(size: int, draw: Random) -> Edges:
+def out_tree(size: int, draw: Stream) -> Edges:
     """Return a tree that grows from one entry."""
     edges: Edges = []
     made, open_ = 1, [0]
@@ -69,13 +68,13 @@ def out_tree(size: int, draw: Random) -> Edges:
     return edges
 
 
-def in_tree(size: int, draw: Random) -> Edges:
+def in_tree(size: int, draw: Stream) -> Edges:
     """Return a tree that shrinks to one exit."""
     edges = out_tree(size, draw)
     return [(size - 1 - child, size - 1 - parent) for parent, child in edges]
 
 
-def gauss(size: int, draw: Random) -> Edges:
+def gauss(size: int, draw: Stream) -> Edges:
     """Return Gaussian elimination of a matrix, column by column.
 
     Source: Topcuoglu, Hariri, Wu 2002, doi:10.1109/71.993206, section 5.3.
@@ -97,7 +96,7 @@ def gauss(size: int, draw: Random) -> Edges:
     return edges
 
 
-def fft(size: int, draw: Random) -> Edges:
+def fft(size: int, draw: Stream) -> Edges:
     """Return a fast Fourier transform: a tree of calls, then butterflies.
 
     Source: as `gauss`.
@@ -119,7 +118,7 @@ def fft(size: int, draw: Random) -> Edges:
     return edges
 
 
-def montage(size: int, draw: Random) -> Edges:
+def montage(size: int, draw: Stream) -> Edges:
     """Return an image mosaic: projections, differences of pairs, one fit, corrections, one sum.
 
     Source: shape of the Montage workflow, Juve et al. 2013, doi:10.1016/j.future.2012.08.015.
@@ -146,7 +145,7 @@ def montage(size: int, draw: Random) -> Edges:
     return [*edges, (table, total), (total, shrink)]
 
 
-def blast(size: int, draw: Random) -> Edges:
+def blast(size: int, draw: Stream) -> Edges:
     """Return a split, independent searches, and two merges: the shape of BLAST workflows."""
     searches = list(range(1, max(2, size - 2)))
     first, second = len(searches) + 1, len(searches) + 2
@@ -154,7 +153,7 @@ def blast(size: int, draw: Random) -> Edges:
     return edges + [(each, merge) for each in searches for merge in (first, second)]
 
 
-def epigenomics(size: int, draw: Random) -> Edges:
+def epigenomics(size: int, draw: Stream) -> Edges:
     """Return lanes of split, chains of four, and a merge; the merges join to a tail of three.
 
     Source: shape of the Epigenomics workflow, as `montage`.
@@ -181,7 +180,7 @@ def epigenomics(size: int, draw: Random) -> Edges:
     return [*edges, (made, made + 1), (made + 1, made + 2)]
 
 
-def stream_graph(size: int, draw: Random) -> Edges:
+def stream_graph(size: int, draw: Stream) -> Edges:
     """Return the shape of streaming detectors: a split, branches with parallel stages, joins."""
     branches = max(1, (size - 2) // 4)
     edges: Edges = []
@@ -198,7 +197,7 @@ def stream_graph(size: int, draw: Random) -> Edges:
     return edges + [(each, made) for each in joins]
 
 
-FAMILIES: dict[str, Callable[[int, Random], Edges]] = {
+FAMILIES: dict[str, Callable[[int, Stream], Edges]] = {
     "layered": layered,
     "fork-join": fork_join,
     "out-tree": out_tree,

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import jupiter
 from jupiter.errors import SchedulingError
 from jupiter.kit import compiled as machine
+from jupiter.kit.version import VERSION
 from jupiter.model.ids import NodeId, TaskId
 from jupiter.model.problem import Problem
 from jupiter.model.schedule import Assignment, Replicas, Schedule
@@ -285,7 +285,7 @@ class Workbench:
             assignments=assignments,
             options={"seed": seed, **(options or {})},
             replicas=replicas,
-            version=jupiter.__version__,
+            version=VERSION,
             problem_digest=self.digest,
             facts=facts or {},
         )
