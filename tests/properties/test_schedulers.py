@@ -31,6 +31,8 @@ Key = TypeVar("Key")
 Value = TypeVar("Value")
 
 RELATIVE = 1 + 1e-9
+ABSOLUTE_S = 1e-12
+"""Times of an execution that is much shorter than what came before it are rounded away."""
 FAST = [name for name in SCHEDULERS.built_in if name not in SLOW]
 COPYING = ("heft-duplication",)
 """May run a task twice, so it can beat every schedule that may not."""
@@ -147,7 +149,7 @@ def test_every_schedule_is_valid_and_above_the_bounds(
     assume(schedule is not None)
     assert schedule is not None
     assert check_schedule(problem, schedule) == []
-    assert schedule.makespan_s * RELATIVE >= makespan_bound_s(problem)
+    assert schedule.makespan_s * RELATIVE + ABSOLUTE_S >= makespan_bound_s(problem)
     assert schedule == find_scheduler(name)(problem, seed=seed)
 
 
@@ -159,10 +161,10 @@ def test_nothing_beats_trying_everything_and_nothing_is_missed_by_it(problem: Pr
         found = None if name in COPYING else scheduled(find_scheduler(name), problem)
         if found is not None:
             assert best is not None
-            assert best.makespan_s <= found.makespan_s * RELATIVE
+            assert best.makespan_s <= found.makespan_s * RELATIVE + ABSOLUTE_S
     if best is not None:
         assert check_schedule(problem, best) == []
-        assert best.makespan_s * RELATIVE >= makespan_bound_s(problem)
+        assert best.makespan_s * RELATIVE + ABSOLUTE_S >= makespan_bound_s(problem)
 
 
 @pytest.mark.parametrize("name", FAST)
@@ -259,7 +261,7 @@ def test_no_mapping_loads_its_busiest_node_or_link_less_than_the_period_bound(
     schedule = scheduled(find_scheduler("random"), problem, items)
     assume(schedule is not None)
     assert schedule is not None
-    assert _period_s(problem, schedule) * RELATIVE >= period_bound_s(problem)
+    assert _period_s(problem, schedule) * RELATIVE + ABSOLUTE_S >= period_bound_s(problem)
 
 
 def _period_s(problem: Problem, schedule: Schedule) -> float:
