@@ -13,13 +13,18 @@ import pytest
 from jupiter.engines.local import LocalEngine
 from jupiter.errors import InputError, RunError, TaskError
 from jupiter.interfaces.engine import AgentHandle
+from jupiter.model.graph import TaskGraph
 from jupiter.model.ids import NodeId, TaskId
 from jupiter.model.network import Network
+from jupiter.model.problem import Problem
 from jupiter.model.run import RunRecord
 from jupiter.model.schedule import Assignment, Schedule
+from jupiter.model.transfer import TransferModel
 from jupiter.orchestrator.inputs import find_inputs
 from jupiter.orchestrator.loading import load_app, load_network
+from jupiter.orchestrator.replicas import deploy
 from jupiter.orchestrator.session import Session, Watch
+from jupiter.schedulers.check import check_schedule
 from jupiter.settings import RunSettings
 
 DIAMOND = """
@@ -82,23 +87,125 @@ def stream(
     settings: RunSettings | None = None,
     on_item: Callable[[], None] = lambda: None,
     engine: LocalEngine | None = None,
+    problem: Problem | None = None,
 ) -> RunRecord:
     async def work() -> RunRecord:
+        loaded = load_app(app)[0]
+        deployed = deploy(loaded, problem, schedule) if problem else None
         session = Session(
-            load_app(app)[0],
+            loaded,
             load_network(cluster)[0],
             engine or LocalEngine(),
             settings or RunSettings(),
         )
         async with session:
             watch = Watch(item=on_item)
-            return await session.stream(schedule, items, results, watch=watch)
+            return await session.stream(
+                deployed.schedule if deployed else schedule,
+                items,
+                results,
+                app=deployed.app if deployed else None,
+                watch=watch,
+            )
 
     results.mkdir(exist_ok=True)
     return asyncio.run(work())
 
 
 SPREAD = {"split": "n1", "left": "n2", "right": "n3", "merge": "n1"}
+
+
+FAN = """
+name = "fan"
+[[task]]
+name = "load"
+run = "work:load"
+children = ["left", "right"]
+[[task]]
+name = "left"
+run = "work:left"
+children = ["merge"]
+[[task]]
+name = "right"
+run = "work:right"
+children = ["merge"]
+[[task]]
+name = "merge"
+run = "merge.py"
+sink = true
+"""
+FAN_WORK = """
+def load(inputs, output_dir):
+    (output_dir / "loaded.txt").write_text("loaded " + inputs[0].read_text())
+
+def left(inputs, output_dir):
+    (output_dir / "left.txt").write_text("left " + inputs[0].read_text())
+
+def right(inputs, output_dir):
+    (output_dir / "right.txt").write_text("right " + inputs[0].read_text())
+"""
+
+
+def test_copies_of_a_task_run_where_the_schedule_has_them(
+    make_app: Callable[..., Path], cluster: Path, inputs: Path, tmp_path: Path
+) -> None:
+    app = make_app(FAN, work=FAN_WORK, merge=MERGE)
+    places = [
+        ("@in", "home", 0.0),
+        ("load", "n1", 1.0),
+        ("load", "n2", 1.2),
+        ("left", "n1", 2.0),
+        ("right", "n2", 2.5),
+        ("merge", "n1", 5.0),
+        ("@out", "home", 7.0),
+    ]
+    graph = {
+        "@in": "load",
+        "load": "left right",
+        "left": "merge",
+        "right": "merge",
+        "merge": "@out",
+    }
+    names = [NodeId(name) for name in ("home", "n1", "n2", "n3")]
+    problem = Problem(
+        graph=TaskGraph(
+            {
+                TaskId(task): tuple(map(TaskId, graph.get(task, "").split()))
+                for task in (*graph, "@out")
+            }
+        ),
+        nodes=tuple(names),
+        links={(a, b): TransferModel(0.5, 0.0) for a in names for b in names if a != b},
+        execution_s={(TaskId(t), n): 0.5 for t in (*graph, "@out") for n in names},
+    )
+    schedule = Schedule(
+        "by-hand",
+        tuple(Assignment(TaskId(t), NodeId(n), at, at + 0.5) for t, n, at in places),
+        replicas="each",
+    )
+    assert check_schedule(problem, schedule) == []
+    items = find_inputs([inputs])[:5]
+    run = stream(app, cluster, items, schedule, tmp_path / "out", problem=problem)
+    assert [item.status for item in run.items] == ["done"] * 5
+    ran = {(record.task, record.node) for record in run.tasks}
+    assert {("load", "n1"), ("load+2", "n2"), ("left", "n1"), ("right", "n2")} <= ran
+    sent = {(each.source_task, each.target_task) for each in run.transfers}
+    assert ("load", "left") in sent
+    assert ("load+2", "right") in sent
+    assert ("load", "right") not in sent
+    plain = stream(
+        app,
+        cluster,
+        items,
+        mapped(load="n1", left="n1", right="n2", merge="n1"),
+        tmp_path / "plain",
+    )
+    assert [item.status for item in plain.items] == ["done"] * 5
+    assert contents(tmp_path / "out") == contents(tmp_path / "plain")
+
+
+def contents(folder: Path) -> dict[str, str]:
+    return {str(p.relative_to(folder)): p.read_text() for p in folder.rglob("*") if p.is_file()}
 
 
 def test_every_item_gives_its_own_result_once(

@@ -46,6 +46,7 @@ def build_problem(app: Application, network: Network, profiles: Profiles) -> Pro
         links=_links(nodes, network, profiles),
         cores={node: network.by_name[node].cores for node in nodes},
         pinned={INGRESS: home, SINK: home},
+        unique=_unique(app),
         cpu_used={node: sample.cpu_fraction for node, sample in profiles.resources.items()},
         memory_used={node: sample.memory_fraction for node, sample in profiles.resources.items()},
         memory_bytes={
@@ -73,6 +74,17 @@ def _home(network: Network) -> NodeId:
             )
         )
     return network.homes[0].name
+
+
+def _unique(app: Application) -> frozenset[TaskId]:
+    """Return the tasks that must not be replicated.
+
+    The k-th output of a scattering task is for its k-th child, so neither may be several.
+    """
+    scattering = [task for task in app.tasks if task.route == "scatter"]
+    return frozenset(
+        name for task in scattering for name in (task.name, *task.children) if name in app.by_name
+    )
 
 
 def _with_ends(app: Application) -> TaskGraph:

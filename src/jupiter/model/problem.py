@@ -37,6 +37,7 @@ class Problem:
         cores: Executions that a node can run at once; 1 where missing.
         pinned: Tasks that must be on a certain node.
         forbidden: Nodes that a task must not be on.
+        unique: Tasks that must not be replicated.
         memory_bytes: What a task takes on its node for as long as it is deployed; 0 where missing.
         node_memory_bytes: What all tasks of a node may take together; unlimited where missing.
         tasks_max: Tasks that a node may have; unlimited where missing.
@@ -58,6 +59,7 @@ class Problem:
     cores: Mapping[NodeId, int] = field(default_factory=dict)
     pinned: Mapping[TaskId, NodeId] = field(default_factory=dict)
     forbidden: Mapping[TaskId, frozenset[NodeId]] = field(default_factory=dict)
+    unique: frozenset[TaskId] = frozenset()
     memory_bytes: Mapping[TaskId, float] = field(default_factory=dict)
     node_memory_bytes: Mapping[NodeId, float] = field(default_factory=dict)
     tasks_max: Mapping[NodeId, int] = field(default_factory=dict)

@@ -11,6 +11,7 @@ from jupiter.model.problem import Problem
 from jupiter.model.profile import Profiles
 from jupiter.model.run import Prediction
 from jupiter.model.schedule import Schedule
+from jupiter.orchestrator.replicas import Deployment, deploy
 from jupiter.schedulers.base import find_scheduler
 from jupiter.schedulers.explain import with_reasons
 from jupiter.settings import RunSettings
@@ -45,14 +46,22 @@ class Planner:
         found = find_scheduler(scheduler)(self.problem, seed=self._settings.seed)
         return with_reasons(self.problem, found)
 
-    def predict(self, schedule: Schedule, items: int) -> Prediction:
+    def deploy(self, schedule: Schedule) -> Deployment:
+        """Return the application with a task for every replica of a schedule.
+
+        Raises:
+            SchedulingError: The replicas cannot be streamed through.
+        """
+        return deploy(self._app, self.problem, schedule)
+
+    def predict(self, deployment: Deployment, items: int) -> Prediction:
         """Return what a stream through a schedule should give, by running it in virtual time."""
         scenario = Scenario(
-            plans=plan_tasks(self._app),
-            mapping=task_mapping(schedule),
+            plans=plan_tasks(deployment.app),
+            mapping=task_mapping(deployment.schedule),
             home=self._home,
-            execution_s=self.problem.execution_s,
-            edge_bytes=self.problem.edge_bytes,
+            execution_s=deployment.execution_s,
+            edge_bytes=deployment.edge_bytes,
             links=self.problem.links,
             items=items,
             cores=self.problem.cores,

@@ -170,6 +170,7 @@ class Session:
         inputs: Sequence[tuple[Path, ...]],
         results_dir: Path,
         *,
+        app: Application | None = None,
         prediction: Prediction | None = None,
         watch: Watch | None = None,
     ) -> RunRecord:
@@ -179,6 +180,7 @@ class Session:
             schedule: Of every task of the application.
             inputs: One entry an item.
             results_dir: Existing folder that results are put into.
+            app: The application with replicas as tasks of their own, where the schedule has any.
             prediction: Goes into the record, for comparison.
             watch: Told of the progress.
 
@@ -192,7 +194,7 @@ class Session:
             self._controller,
             StreamOrder(
                 run=run,
-                app=self.app,
+                app=app or self.app,
                 bundle=self.bundle.name,
                 mapping=task_mapping(schedule),
                 inputs=inputs,
@@ -205,7 +207,7 @@ class Session:
         return RunRecord(
             run=run,
             started_at=outcome.started_at,
-            app=self.app,
+            app=app or self.app,
             network=self.network,
             schedule=schedule,
             items=outcome.items,

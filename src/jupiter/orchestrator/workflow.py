@@ -134,6 +134,8 @@ async def run(
         planner = Planner(job.app, job.network, profiles, settings)
         names = dict.fromkeys((settings.scheduler, *settings.compare))
         schedules = [planner.schedule(name) for name in names]
+        for schedule in schedules:
+            planner.deploy(schedule)  # what cannot be streamed through is known before anything is
         on_schedules(profiles, schedules)
         records: list[RunRecord] = []
         for schedule in schedules:
@@ -156,12 +158,14 @@ async def _stream(
     results_dir: Path,
     screen: Screen,
 ) -> RunRecord:
-    prediction = planner.predict(schedule, len(job.inputs))
+    deployment = planner.deploy(schedule)
+    prediction = planner.predict(deployment, len(job.inputs))
     with screen.stage(f"Streaming through {schedule.scheduler}", len(job.inputs)) as tick:
         return await session.stream(
-            schedule,
+            deployment.schedule,
             job.inputs,
             results_dir,
+            app=deployment.app,
             prediction=prediction,
             watch=Watch(item=tick),
         )

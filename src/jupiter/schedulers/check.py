@@ -60,6 +60,8 @@ def _names(problem: Problem, schedule: Schedule) -> Iterable[str]:
         nodes = nodes_of[task]
         if not nodes or (len(nodes) > 1 and schedule.replicas == "none"):
             yield f"task {task} is assigned {len(nodes)} times"
+        elif len(nodes) > 1 and task in problem.unique:
+            yield f"task {task} must not be replicated, but is on {', '.join(nodes)}"
         elif len(set(nodes)) != len(nodes):
             yield f"task {task} has two replicas on one node"
     for each in schedule.assignments:

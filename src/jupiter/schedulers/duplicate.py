@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from jupiter.kit.compiled import kernel
@@ -19,6 +20,7 @@ class Copies(NamedTuple):
         task, node: Of every copy beyond the first, in the order in which they were made.
         start_s: Of these copies.
         count: How many these are (one entry).
+        is_unique: 1 for tasks that must not be copied.
         arrival: Scratch of `ready_with_copies`: the parent that arrives last, and -1 or the copy.
     """
 
@@ -27,11 +29,18 @@ class Copies(NamedTuple):
     node: Ints
     start_s: Floats
     count_of: Ints
+    is_unique: Ints
     arrival: Ints
 
 
-def new_copies(t: Tables, maker: Maker) -> Copies:
-    """Return columns with room for one more copy of every edge's parent."""
+def new_copies(t: Tables, maker: Maker, unique: Sequence[int]) -> Copies:
+    """Return columns with room for one more copy of every edge's parent.
+
+    Args:
+        t: The problem.
+        maker: Of the columns.
+        unique: 1 for every task that must not be copied.
+    """
     edges = len(t.child)
     return Copies(
         finish_s=maker.rows([[UNREACHABLE_S] * t.node_count] * t.task_count, t.node_count),
@@ -39,6 +48,7 @@ def new_copies(t: Tables, maker: Maker) -> Copies:
         node=maker.zeros(edges + 1),
         start_s=maker.float_zeros(edges + 1),
         count_of=maker.zeros(1),
+        is_unique=maker.ints(unique, t.task_count),
         arrival=maker.zeros(1),
     )
 
@@ -77,7 +87,7 @@ def ready_with_copies(t: Tables, c: Copies, task: int, node: int, without: int) 
 def copy_start_s(t: Tables, s: State, c: Copies, task: int, node: int, child: int) -> float:
     """Return when a copy of a child's parent could start on a node; infinite where it cannot."""
     seconds = execution_s(t, task, node)
-    if seconds == UNREACHABLE_S or t.pin[task] >= 0:
+    if seconds == UNREACHABLE_S or t.pin[task] >= 0 or c.is_unique[task] == 1:
         return UNREACHABLE_S
     if t.is_limited:
         # The child needs room as well; a pinned one has it already.

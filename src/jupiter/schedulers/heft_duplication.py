@@ -34,7 +34,8 @@ def heft_duplication(problem: Problem, *, seed: int = 0) -> Schedule:
         doi:10.1109/71.993206, and Ahmad, Kwok 1998, doi:10.1109/71.707542.
     """
     bench = Workbench(problem, effort=4)
-    copies = new_copies(bench.tables, bench.maker)
+    unique = [int(task in problem.unique) for task in bench.tasks]
+    copies = new_copies(bench.tables, bench.maker, unique)
     if not bench.run(place_with_copies, copies, bench.rank_order()):
         bench.refuse()
     extra = [

@@ -118,7 +118,7 @@ def _best_replica(problem: Problem, load: _Load, sites: Sites) -> tuple[TaskId, 
     involved = [task for task in problem.graph.tasks if _loads(problem, task, sites, busiest)]
     best: tuple[float, TaskId, NodeId] | None = None
     for task in involved:
-        if task in problem.pinned or task in problem.begun:
+        if task in problem.pinned or task in problem.begun or task in problem.unique:
             continue
         for node in problem.candidates(task):
             if node in sites[task] or not _has_room(problem, task, node, sites):
