@@ -12,7 +12,7 @@ import math
 from collections.abc import Mapping
 
 from jupiter.errors import Fault, InputError
-from jupiter.formats.json_document import Document, read_document
+from jupiter.formats.json_document import Document, path_text, read_document
 from jupiter.formats.problem_parts import GraphParts
 from jupiter.formats.text import Content, Faults, Parsed, Path, parse_with
 from jupiter.model.ids import NodeId
@@ -107,8 +107,13 @@ def _network(
             if end and end not in speed:
                 document.error("is no node", (*at, key), end, "a node of the network", "add it")
         if ends[0] == ends[1]:
-            continue  # within a node transfers are free here as they are there
-        # What is infinite is written as null.
+            own = edge.get("speed")
+            if isinstance(own, int | float) and own < math.inf:
+                document.faults.note(
+                    f"{path_text(at)} makes transfers within {ends[0]} take time; here they are free"
+                )
+            continue
+        # SAGA writes what is infinite as null.
         known = {**edge, "speed": math.inf} if edge.get("speed", 0) is None else edge
         rate = document.number(known, "speed", at, may_be_infinite=True)
         if rate > 0:
@@ -143,9 +148,10 @@ def dumps(problem: Problem) -> str:
     for (source, target), model in problem.links.items():
         if problem.nodes.index(source) < problem.nodes.index(target):
             seconds = model.busy_s(1.0)
-            speed = None if seconds == 0 else 1.0 / seconds
+            speed = math.inf if seconds == 0 else 1.0 / seconds
             edges.append({"source": source, "target": target, "speed": speed})
-    edges += [{"source": node, "target": node, "speed": None} for node in problem.nodes]
+    # SAGA cannot read the null that it writes, but reads Infinity.
+    edges += [{"source": node, "target": node, "speed": math.inf} for node in problem.nodes]
     document = {
         "network": {
             "nodes": [
