@@ -109,9 +109,8 @@ def _network(
         if ends[0] == ends[1]:
             own = edge.get("speed")
             if isinstance(own, int | float) and own < math.inf:
-                document.faults.note(
-                    f"{path_text(at)} makes transfers within {ends[0]} take time; here they are free"
-                )
+                what = f"{path_text(at)} makes transfers within {ends[0]} take time"
+                document.faults.note(f"{what}; here they are free")
             continue
         # SAGA writes what is infinite as null.
         known = {**edge, "speed": math.inf} if edge.get("speed", 0) is None else edge

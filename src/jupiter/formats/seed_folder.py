@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping, Sequence
 
 from jupiter.formats import app_config, config_json, configuration, input_node, name_convert
@@ -11,6 +10,7 @@ from jupiter.formats.configuration import TaskLine
 from jupiter.formats.graph_rules import Declared, check_graph
 from jupiter.formats.text import Content, Faults, Word
 from jupiter.kit.names import fold, printable
+from jupiter.kit.order import natural_key
 from jupiter.model.app import Application, CommandRun, NameRule, Run, ScriptRun, Service, Task
 from jupiter.model.ids import TaskId
 
@@ -41,14 +41,6 @@ def read(files: Files, root: str, name: str, faults: Faults) -> Application | No
 def place(root: str, path: str) -> str:
     """Return how a file of a folder is named to the user."""
     return path if root in ("", ".") else f"{root}/{path}"
-
-
-def natural_key(name: str) -> list[tuple[int, int, str]]:
-    """Return a sort key by which ``10a`` follows ``9a``."""
-    return [
-        (0, int(word), "") if word.isascii() and word.isdecimal() else (1, 0, word)
-        for word in re.split(r"([0-9]{1,18})", name)
-    ]
 
 
 class _Folder:

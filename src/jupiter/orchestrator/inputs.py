@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from jupiter.agent.worker_main import natural_key
 from jupiter.errors import Fault, InputError
+from jupiter.kit.order import natural_key
 from jupiter.orchestrator.loading import missing
 
 

@@ -85,7 +85,7 @@ def place_by_ready(t: Tables, s: State, p: Pool, rule: int, level: Floats, bonus
         return False
     size = first_ready(t, s, p.tasks, p.waiting)
     for k in range(size):
-        enter(t, s, p, k, p.tasks[k], rule, level, bonus)
+        enter(t, s, p, p.tasks[k], rule, level, bonus)
     while size > 0:
         at = choose(p, size, rule, level)
         task = p.tasks[at]
@@ -105,11 +105,10 @@ def place_by_ready(t: Tables, s: State, p: Pool, rule: int, level: Floats, bonus
             other = p.tasks[k]
             if p.best[other] == node or p.second[other] == node or t.is_sparse:
                 offers(t, s, p, other, rule, level, bonus)
-        for edge in range(t.child_first[task], t.child_first[task + 1]):
-            child = t.child[edge]
-            p.waiting[child] -= 1
-            if p.waiting[child] == 0 and s.node[child] < 0:
-                size = enter(t, s, p, size, child, rule, level, bonus)
+        before = size
+        size = release(t, s, task, p.tasks, size, p.waiting)
+        for k in range(before, size):
+            enter(t, s, p, p.tasks[k], rule, level, bonus)
     return True
 
 
@@ -130,6 +129,18 @@ def first_ready(t: Tables, s: State, tasks: Ints, waiting: Ints) -> int:
 
 
 @kernel
+def release(t: Tables, s: State, task: int, tasks: Ints, size: int, waiting: Ints) -> int:
+    """Add the children of a task to the ready ones whose last parent it was; return the size."""
+    for edge in range(t.child_first[task], t.child_first[task + 1]):
+        child = t.child[edge]
+        waiting[child] -= 1
+        if waiting[child] == 0 and s.node[child] < 0:
+            tasks[size] = child
+            size += 1
+    return size
+
+
+@kernel
 def remove(tasks: Ints, size: int, at: int) -> int:
     """Take one of the first tasks out, the others keep their order; return the new size."""
     for k in range(at, size - 1):
@@ -138,16 +149,12 @@ def remove(tasks: Ints, size: int, at: int) -> int:
 
 
 @kernel
-def enter(
-    t: Tables, s: State, p: Pool, size: int, task: int, rule: int, level: Floats, bonus: Rows
-) -> int:
-    """Take a task into the pool; return the new size."""
+def enter(t: Tables, s: State, p: Pool, task: int, rule: int, level: Floats, bonus: Rows) -> None:
+    """Note when the inputs of a task that has become ready are where, and what nodes offer."""
     finish_row(t, s, task)
     for node in range(t.node_count):
         p.ready_s[task][node] = s.ready_s[node]
-    p.tasks[size] = task
     offers(t, s, p, task, rule, level, bonus)
-    return size + 1
 
 
 @kernel

@@ -23,6 +23,11 @@ FURTHER = ("gdl", "dls", "min-min", "bil", "sufferage", "look-ahead", "etf", "ma
 """Started from where there is time."""
 STEPS = 4_000
 """Of a search without a clock."""
+FURTHER_PAIRS_MAX = {True: 2_000_000, False: 50_000}
+"""(tasks + edges) x nodes up to which one of the further heuristics takes some 0.1 s, by whether
+kernels are compiled; on larger problems they are left out."""
+BOUND_TASKS_MAX = 2_000
+"""Tasks up to which it is worth to know when nothing can be shorter."""
 HOT = 0.08
 """First temperature: changes are kept that make the schedule up to so much longer."""
 FURTHER_SHARE = 0.15
@@ -91,9 +96,10 @@ def improve(problem: Problem, *, seed: int = 0, budget: Budget | None = None) ->
     error = _start(bench, q, kind, seed, budget)
     if q.values[1] == inf:
         raise error or SchedulingError("no schedule was found")
-    bound_s = makespan_bound_s(problem) if kind == local_search.MAKESPAN else 0.0
+    is_bounded = kind == local_search.MAKESPAN and len(bench.tasks) <= BOUND_TASKS_MAX
+    bound_s = makespan_bound_s(problem) if is_bounded else 0.0
     facts: dict[str, str | int | float] = {}
-    is_best = kind == local_search.MAKESPAN and q.values[1] <= bound_s * (1 + 1e-12)
+    is_best = is_bounded and q.values[1] <= bound_s * (1 + 1e-12)
     if not is_best and len(bench.tasks) > 1:
         may_prove = kind == local_search.MAKESPAN and proof.is_tiny(bench.tables)
         _anneal(bench, q, kind, budget, until=1 - PROOF_SHARE if may_prove else 1.0)
@@ -126,10 +132,13 @@ def _start(
 ) -> SchedulingError | None:
     """Adopt the best schedule of the portfolio; return the last failure of a member."""
     error = None
+    t = bench.tables
+    pairs = (t.task_count + len(t.child)) * t.node_count
+    is_large = pairs > FURTHER_PAIRS_MAX[bench.is_compiled]
     number = {task: k for k, task in enumerate(bench.tasks)}
     at = {node: n for n, node in enumerate(bench.nodes)}
     for name in (*ALWAYS, *FURTHER):
-        if name in FURTHER and (budget is None or budget.used > FURTHER_SHARE):
+        if name in FURTHER and (is_large or budget is None or budget.used > FURTHER_SHARE):
             break
         try:
             schedule = find_scheduler(name)(bench.problem, seed=seed)

@@ -32,10 +32,17 @@ def place_by_finish(t: Tables, s: State, order: Ints) -> bool:
         for edge in range(t.parent_first[task], t.parent_first[task + 1]):
             parent = t.parent[edge]
             size, source, done_s = t.parent_bytes[edge], s.node[parent], s.finish_s[parent]
-            links = zip(ready_s, t.latency_s[source], t.rate[source], strict=True)
+            latencies_s, rates = t.latency_s[source], t.rate[source]
+            if ready_s is none_s:
+                # Nothing arrives before the release, so the first parent needs no comparison.
+                ready_s = [
+                    done_s + (latency_s + size * rate)
+                    for latency_s, rate in zip(latencies_s, rates)  # noqa: B905
+                ]
+                continue
             ready_s = [
                 arrive_s if (arrive_s := done_s + (latency_s + size * rate)) > known_s else known_s
-                for known_s, latency_s, rate in links
+                for known_s, latency_s, rate in zip(ready_s, latencies_s, rates)  # noqa: B905
             ]
         seconds = _seconds(t, task)
         ends_s = [ready + each for ready, each in zip(ready_s, seconds, strict=True)]
@@ -46,14 +53,14 @@ def place_by_finish(t: Tables, s: State, order: Ints) -> bool:
         best = ends_s.index(least_s)
         begin_s = lanes.start_s(best, ready_s[best], seconds[best], UNREACHABLE_S)
         best_s = begin_s + seconds[best]
-        first = best
-        for node, end_s in enumerate(ends_s):
-            if end_s > best_s or node == first:
+        rivals = [node for node, end_s in enumerate(ends_s) if end_s <= best_s]
+        rivals.remove(best)
+        for node in rivals:
+            if ends_s[node] > best_s:
                 continue
-            if ready_s[node] < tails_s[node]:
-                start_s = lanes.start_s(node, ready_s[node], seconds[node], best_s)
-            else:
-                start_s = ready_s[node]
+            start_s = ready_s[node]
+            if start_s < tails_s[node]:
+                start_s = lanes.start_s(node, start_s, seconds[node], best_s)
             done_s = start_s + seconds[node]
             if done_s < best_s or (done_s == best_s and node < best):
                 best, best_s, begin_s = node, done_s, start_s

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jupiter.kit.compiled import kernel
-from jupiter.schedulers.by_ready import first_ready, remove
+from jupiter.schedulers.by_ready import first_ready, release, remove
 from jupiter.schedulers.domains import narrow, settle
 from jupiter.schedulers.orders import execution_row, execution_s
 from jupiter.schedulers.state import State, finish_row, put, reset
@@ -109,12 +109,7 @@ def place_by_imaginary_makespan(
             return False
         put(t, s, task, node, s.begin_s[node], s.end_s[node])
         size = remove(tasks, size, at)
-        for edge in range(t.child_first[task], t.child_first[task + 1]):
-            child = t.child[edge]
-            waiting[child] -= 1
-            if waiting[child] == 0 and s.node[child] < 0:
-                tasks[size] = child
-                size += 1
+        size = release(t, s, task, tasks, size, waiting)
     return True
 
 

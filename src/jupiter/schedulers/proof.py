@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from jupiter.kit.compiled import kernel
 from jupiter.schedulers.orders import execution_s
+from jupiter.schedulers.state import transfer_s
 from jupiter.schedulers.tables import UNREACHABLE_S, Floats, Ints, Maker, Rows, Tables
 
 TASKS_MAX = 16
@@ -110,14 +111,6 @@ def way_s(t: Tables, edge: int, source: int, target: int) -> float:
 
 
 @kernel
-def arriving_s(t: Tables, edge: int, source: int, target: int) -> float:
-    """Return the seconds of an arriving edge between two nodes."""
-    if t.parent_matrix[edge] >= 0:
-        return t.matrices[t.parent_matrix[edge]][source][target]
-    return t.latency_s[source][target] + t.parent_bytes[edge] * t.rate[source][target]
-
-
-@kernel
 def prepare(t: Tables, b: Branches) -> None:
     """Fill in what does not change during the search."""
     for k in range(t.task_count - 1, -1, -1):
@@ -176,7 +169,7 @@ def try_pair(t: Tables, b: Branches, task: int, node: int) -> bool:
     ready_s = t.release_s
     for edge in range(t.parent_first[task], t.parent_first[task + 1]):
         parent = t.parent[edge]
-        ready_s = max(ready_s, b.finish_s[parent] + arriving_s(t, edge, b.node[parent], node))
+        ready_s = max(ready_s, b.finish_s[parent] + transfer_s(t, edge, b.node[parent], node))
     lane = t.lane_first[node]
     for other in range(lane + 1, t.lane_first[node + 1]):
         if b.free_s[other] < b.free_s[lane]:
@@ -282,12 +275,12 @@ def is_hopeless(t: Tables, b: Branches) -> bool:
             for edge in range(t.parent_first[task], t.parent_first[task + 1]):
                 parent = t.parent[edge]
                 if b.node[parent] >= 0:
-                    arrive_s = b.finish_s[parent] + arriving_s(t, edge, b.node[parent], node)
+                    arrive_s = b.finish_s[parent] + transfer_s(t, edge, b.node[parent], node)
                 else:
                     arrive_s = UNREACHABLE_S
                     for other in range(t.node_count):
                         arrive_s = min(
-                            arrive_s, b.done_s[parent][other] + arriving_s(t, edge, other, node)
+                            arrive_s, b.done_s[parent][other] + transfer_s(t, edge, other, node)
                         )
                 start_s = max(start_s, arrive_s)
             b.done_s[task][node] = start_s + seconds
