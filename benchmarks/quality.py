@@ -181,7 +181,7 @@ def show(all_: list[Instance], refused: dict[str, int], default: str) -> None:
     )
     for name in names:
         worst = max(
-            each.makespans[name] / min(each.makespans.values())
+            each.makespans[name] / best_known(each)
             for each in all_
             if name in each.makespans
         )

@@ -45,7 +45,10 @@ def read(content: Content, faults: Faults) -> Problem:
     speed, cores = _machines(document, execution)
     if faults.has_errors:
         return empty
-    faults.note("the format has no links; every two machines are joined by 1 Gbit/s")
+    if len(speed) > 1:
+        faults.note("the format has no links; every two machines are joined by 1 Gbit/s")
+    elif not execution.get("machines"):
+        faults.note("the instance names no machines; one is taken: --cluster FILE names others")
     nodes = tuple(speed)
     return Problem(
         graph=parts.graph(),
