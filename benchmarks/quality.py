@@ -181,9 +181,7 @@ def show(all_: list[Instance], refused: dict[str, int], default: str) -> None:
     )
     for name in names:
         worst = max(
-            each.makespans[name] / best_known(each)
-            for each in all_
-            if name in each.makespans
+            each.makespans[name] / best_known(each) for each in all_ if name in each.makespans
         )
         cells = [f"{mean_ratio(part, name):.3f}" for part in (all_, rand, rest)]
         table.add_row(name, *cells, f"{worst:.2f}", str(refused.get(name, "") or ""))

@@ -329,3 +329,38 @@ def test_bad_requests_end_with_2_and_one_text(pair: Path, arguments: tuple[str, 
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert "Try:" in done.stderr or "expected" in done.stderr
+
+
+def test_a_stream_is_simulated_from_what_a_map_measured(
+    words: Path, cluster: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "measured"
+    mapped = jupiter("map", words, "--cluster", cluster, "--output", out, "--repeats", "2")
+    assert mapped.returncode == 0, mapped.stderr
+    arguments = ("simulate", words, "--cluster", cluster, "--profiles", out, "--items", "40")
+    pages = tmp_path / "pages"
+    done = jupiter(*arguments, "--compare", "random", "--output", pages)
+    assert done.returncode == 0, done.stderr
+    assert "40 of 40 items gave results" in done.stdout
+    assert "simulated" in (pages / "report.html").read_text()
+    assert (pages / "trace.json").exists()
+    swept = jupiter(*arguments, "--vary", "link=0.1,1,10", "--output", pages, "--json")
+    values = json.loads(swept.stdout)
+    assert [each["what"] for each in values] == ["link=0.1", "link=1", "link=10"]
+    assert values[0]["makespan_s"] >= values[1]["makespan_s"] >= values[2]["makespan_s"]
+    assert (pages / "sweep.svg").read_text().startswith("<svg")
+    plain = json.loads(jupiter(*arguments, "--json").stdout)
+    assert plain[0]["makespan_s"] == values[1]["makespan_s"]
+    faster = json.loads(jupiter(*arguments, "--set", "task=2", "--json").stdout)
+    assert faster[0]["makespan_s"] < plain[0]["makespan_s"]
+    # Edited code was not measured.
+    (words / "words.py").write_text((words / "words.py").read_text() + "\n# edited\n")
+    stale = jupiter(*arguments)
+    assert stale.returncode == 2
+    assert "holds no measurements of this application's code" in stale.stderr
+
+
+def test_a_simulation_without_costs_says_what_it_needs(words: Path, cluster: Path) -> None:
+    done = jupiter("simulate", words, "--cluster", cluster)
+    assert done.returncode == 2
+    assert "--costs" in done.stderr

@@ -184,6 +184,50 @@ def map_tasks(
 
 
 @cli.command()
+def simulate(
+    app: AppPath,
+    cluster: ClusterPath,
+    profiles: Annotated[
+        Path | None, typer.Option("--profiles", help="Output folder of an earlier run or map.")
+    ] = None,
+    costs: Annotated[
+        Path | None, typer.Option("--costs", help="Or a problem with work and bytes by task.")
+    ] = None,
+    items: Annotated[int, typer.Option(min=1, help="Items that enter.")] = 100,
+    rate: Annotated[float, typer.Option(min=0, help="Items offered a second; 0 for all.")] = 0.0,
+    in_flight: Annotated[int, typer.Option(min=1, help="Items under way at once.")] = 32,
+    scheduler: Scheduler = "heft",
+    compare: Compare = [],
+    change: Annotated[
+        list[str], typer.Option("--set", help="Make it so: link:a->b=2, node:n1=0.5, latency=10.")
+    ] = [],
+    vary: Annotated[
+        list[str], typer.Option("--vary", help="One stream for each factor: link=0.5,1,2.")
+    ] = [],
+    output: Annotated[
+        Path | None, typer.Option("--output", help="Folder for the report, or the plot.")
+    ] = None,
+    as_json: AsJson = False,
+    seed: Seed = 0,
+) -> None:
+    """Stream in virtual time, from kept measurements: same decisions and report as run."""
+    from jupiter.cli.simulate_command import SimulateRequest, simulate_and_show
+    from jupiter.settings import RunSettings
+
+    settings = RunSettings(
+        scheduler=scheduler,
+        compare=tuple(compare),
+        in_flight_max=in_flight,
+        interval_s=1 / rate if rate else 0.0,
+        seed=seed,
+    )
+    request = SimulateRequest(
+        app, cluster, profiles, costs, settings, items, change, vary, output, as_json
+    )
+    raise typer.Exit(simulate_and_show(request))
+
+
+@cli.command()
 def compare(
     paths: ProblemPaths,
     schedulers: Annotated[

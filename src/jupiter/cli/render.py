@@ -285,7 +285,9 @@ def summary(run: RunRecord) -> Panel:
         ", p99 ",
         (show_seconds(metrics.quantile(run.latencies_s, 0.99)), "bold"),
     )
-    return Panel(text, title=f"{run.app.name} through {run.schedule.scheduler}", expand=False)
+    title = f"{run.app.name} through {run.schedule.scheduler}"
+    title += ", simulated" if run.is_simulated else ""
+    return Panel(text, title=title, expand=False)
 
 
 def report(whole: Report) -> RenderableType:

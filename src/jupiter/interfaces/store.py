@@ -38,6 +38,6 @@ class Store(Protocol):
             samples: What was measured.
         """
 
-    def newest(self, app: str, bundle: str, network: str) -> Samples | None:
-        """Return the latest measurements of this code on this network, if any."""
+    def newest(self, app: str, bundle: str, network: str | None = None) -> Samples | None:
+        """Return the latest measurements of this code on a network, or on any, if there are."""
         ...

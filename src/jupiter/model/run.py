@@ -112,6 +112,7 @@ class RunRecord:
     Attributes:
         run: Id of the run.
         started_at: Wall time of the first acceptance, seconds since 1970.
+        is_simulated: It ran in virtual time only.
     """
 
     run: str
@@ -123,6 +124,7 @@ class RunRecord:
     tasks: tuple[TaskRecord, ...]
     transfers: tuple[TransferRecord, ...]
     prediction: Prediction | None = None
+    is_simulated: bool = False
 
     @property
     def done_s(self) -> tuple[float, ...]:

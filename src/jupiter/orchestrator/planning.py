@@ -15,7 +15,7 @@ from jupiter.orchestrator.replicas import Deployment, deploy
 from jupiter.schedulers.base import find_scheduler
 from jupiter.schedulers.explain import with_reasons
 from jupiter.settings import RunSettings
-from jupiter.simulator.stream import Scenario, simulate
+from jupiter.simulator.stream import Scenario, Simulated, simulate
 
 
 class Planner:
@@ -56,6 +56,10 @@ class Planner:
 
     def predict(self, deployment: Deployment, items: int) -> Prediction:
         """Return what a stream through a schedule should give, by running it in virtual time."""
+        return self.simulate(deployment, items).prediction
+
+    def simulate(self, deployment: Deployment, items: int) -> Simulated:
+        """Return all that happens to a stream in virtual time."""
         scenario = Scenario(
             plans=plan_tasks(deployment.app),
             mapping=task_mapping(deployment.schedule),
@@ -68,7 +72,7 @@ class Planner:
             interval_s=self._settings.interval_s,
             in_flight_max=self._settings.in_flight_max,
         )
-        return simulate(scenario).prediction
+        return simulate(scenario)
 
 
 def task_mapping(schedule: Schedule) -> dict[TaskId, NodeId]:

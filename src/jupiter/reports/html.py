@@ -51,7 +51,8 @@ def _head(run: RunRecord) -> str:
     return (
         f"<header><h1>{escape(run.app.name)}</h1><p>{len(run.app.tasks)} tasks on "
         f"{workers} node{'s' if workers != 1 else ''} of <b>{escape(run.network.name or '?')}</b>, "
-        f"mapped by <b>{escape(run.schedule.scheduler)}</b></p></header>"
+        f"mapped by <b>{escape(run.schedule.scheduler)}</b>"
+        f"{', simulated' if run.is_simulated else ''}</p></header>"
     )
 
 

@@ -112,13 +112,13 @@ class SqliteStore:
                 ],
             )
 
-    def newest(self, app: str, bundle: str, network: str) -> Samples | None:
-        """Return the latest measurements of an application's code on a network, if any."""
+    def newest(self, app: str, bundle: str, network: str | None = None) -> Samples | None:
+        """Return the latest measurements of an application's code on a network, or on any."""
         with self._open() as db:
             found = db.execute(
-                "SELECT id, measured_at FROM session WHERE app = ? AND bundle = ? AND network = ?"
-                " ORDER BY id DESC LIMIT 1",
-                (app, bundle, network),
+                "SELECT id, measured_at FROM session WHERE app = ? AND bundle = ?"
+                " AND (? IS NULL OR network = ?) ORDER BY id DESC LIMIT 1",
+                (app, bundle, network, network),
             ).fetchone()
             if found is None:
                 return None
