@@ -12,7 +12,7 @@ from jupiter.schedulers.tables import Flags, Floats, Ints, Rows
 
 
 class ArrayMaker:
-    """The arrays that go with compiled kernels; see `tables.Maker`."""
+    """The arrays that go with compiled kernels; see `columns.Maker`."""
 
     def ints(self, values: Iterable[int], count: int) -> Ints:
         """Return 64-bit whole numbers."""

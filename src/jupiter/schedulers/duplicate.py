@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from jupiter.kit.compiled import kernel
+from jupiter.schedulers.columns import Maker
 from jupiter.schedulers.orders import execution_s
 from jupiter.schedulers.state import State, has_room, occupy, put, reset, start_at, transfer_s
-from jupiter.schedulers.tables import NOWHERE, UNREACHABLE_S, Floats, Ints, Maker, Rows, Tables
+from jupiter.schedulers.tables import NOWHERE, UNREACHABLE_S, Floats, Ints, Rows, Tables
 
 
 class Copies(NamedTuple):

@@ -12,20 +12,13 @@ from jupiter.kit.version import VERSION
 from jupiter.model.ids import NodeId, TaskId
 from jupiter.model.problem import Problem
 from jupiter.model.schedule import Assignment, Replicas, Schedule
+from jupiter.schedulers.build import build_tables
 from jupiter.schedulers.by_order import FINISH, place_by_order, place_where_told
+from jupiter.schedulers.columns import ListMaker, Maker
 from jupiter.schedulers.in_lists import is_enough, place_by_finish
 from jupiter.schedulers.orders import by_priority, downward, execution_s, upward
 from jupiter.schedulers.state import State, new_state
-from jupiter.schedulers.tables import (
-    UNREACHABLE_S,
-    Floats,
-    Ints,
-    ListMaker,
-    Maker,
-    Rows,
-    Tables,
-    build_tables,
-)
+from jupiter.schedulers.tables import UNREACHABLE_S, Floats, Ints, Rows, Tables
 
 STEPS_LOADED = 3_000
 """(tasks + edges) x nodes from which machine code is used that is in memory already."""
