@@ -19,12 +19,13 @@ from jupiter.model.ids import NodeId, TaskId
 from jupiter.model.problem import Problem
 from jupiter.model.schedule import Schedule
 from jupiter.model.transfer import QuadraticTransfer, TableTransfer, TransferModel
-from jupiter.schedulers import improve, proof
+from jupiter.schedulers import improve
 from jupiter.schedulers.base import SCHEDULERS, SLOW, Scheduler, find_scheduler
 from jupiter.schedulers.bounds import makespan_bound_s, period_bound_s
 from jupiter.schedulers.check import check_schedule
 from jupiter.schedulers.exhaustive import exhaustive
 from jupiter.schedulers.generate import ProblemShape, random_problem
+from jupiter.schedulers.kernels import proof
 from jupiter.schedulers.workbench import forced
 
 Key = TypeVar("Key")

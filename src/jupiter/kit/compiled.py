@@ -38,17 +38,17 @@ _process: subprocess.Popen[bytes] | None = None
 _COMPLETE = "complete"
 
 MODULES = (
-    "jupiter.schedulers.balancing",
-    "jupiter.schedulers.by_order",
-    "jupiter.schedulers.by_ready",
-    "jupiter.schedulers.domains",
-    "jupiter.schedulers.duplicate",
-    "jupiter.schedulers.heap",
-    "jupiter.schedulers.levels",
-    "jupiter.schedulers.local_search",
-    "jupiter.schedulers.orders",
-    "jupiter.schedulers.proof",
-    "jupiter.schedulers.state",
+    "jupiter.schedulers.kernels.balancing",
+    "jupiter.schedulers.kernels.by_order",
+    "jupiter.schedulers.kernels.by_ready",
+    "jupiter.schedulers.kernels.domains",
+    "jupiter.schedulers.kernels.duplicate",
+    "jupiter.schedulers.kernels.heap",
+    "jupiter.schedulers.kernels.levels",
+    "jupiter.schedulers.kernels.local_search",
+    "jupiter.schedulers.kernels.orders",
+    "jupiter.schedulers.kernels.proof",
+    "jupiter.schedulers.kernels.state",
 )
 """All modules with kernels; a test compares the list with the code."""
 

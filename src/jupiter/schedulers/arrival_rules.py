@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jupiter.model.problem import Problem
 from jupiter.model.schedule import Schedule
-from jupiter.schedulers.by_order import AVAILABLE, EXECUTION, FINISH
+from jupiter.schedulers.kernels.by_order import AVAILABLE, EXECUTION, FINISH
 from jupiter.schedulers.workbench import Workbench
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jupiter.model.problem import Problem
 from jupiter.model.schedule import Schedule
-from jupiter.schedulers.levels import imaginary_levels, place_by_imaginary_makespan
+from jupiter.schedulers.kernels.levels import imaginary_levels, place_by_imaginary_makespan
 from jupiter.schedulers.workbench import Workbench
 
 

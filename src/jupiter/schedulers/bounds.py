@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import fsum
 
 from jupiter.model.problem import Problem
-from jupiter.schedulers.tables import UNREACHABLE_S, Tables
+from jupiter.schedulers.kernels.tables import UNREACHABLE_S, Tables
 from jupiter.schedulers.workbench import Workbench
 
 

@@ -6,8 +6,8 @@ from math import fsum
 
 from jupiter.model.problem import Problem
 from jupiter.model.schedule import Schedule
+from jupiter.schedulers.kernels.tables import NOWHERE, UNREACHABLE_S
 from jupiter.schedulers.ranks import critical_tasks
-from jupiter.schedulers.tables import NOWHERE, UNREACHABLE_S
 from jupiter.schedulers.workbench import Workbench
 
 

@@ -14,9 +14,9 @@ from jupiter.model.graph import Edge
 from jupiter.model.ids import NodeId, TaskId
 from jupiter.model.problem import Problem
 from jupiter.model.schedule import Assignment, Schedule
-from jupiter.schedulers.domains import narrow, settle
-from jupiter.schedulers.state import finish_row, put, reset
-from jupiter.schedulers.tables import UNREACHABLE_S
+from jupiter.schedulers.kernels.domains import narrow, settle
+from jupiter.schedulers.kernels.state import finish_row, put, reset
+from jupiter.schedulers.kernels.tables import UNREACHABLE_S
 from jupiter.schedulers.workbench import Workbench
 
 

@@ -7,7 +7,7 @@ from math import fsum
 from jupiter.errors import SchedulingError
 from jupiter.model.problem import Problem
 from jupiter.model.schedule import Schedule
-from jupiter.schedulers.tables import UNREACHABLE_S
+from jupiter.schedulers.kernels.tables import UNREACHABLE_S
 from jupiter.schedulers.workbench import Workbench
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from jupiter.model.problem import Problem
 from jupiter.model.schedule import Schedule
-from jupiter.schedulers.balancing import place_by_load
-from jupiter.schedulers.orders import static_levels
+from jupiter.schedulers.kernels.balancing import place_by_load
+from jupiter.schedulers.kernels.orders import static_levels
 from jupiter.schedulers.workbench import Workbench
 
 

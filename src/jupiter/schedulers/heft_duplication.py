@@ -8,7 +8,7 @@ from jupiter.model.graph import Edge
 from jupiter.model.ids import TaskId
 from jupiter.model.problem import Problem
 from jupiter.model.schedule import Assignment, Schedule
-from jupiter.schedulers.duplicate import new_copies, place_with_copies
+from jupiter.schedulers.kernels.duplicate import new_copies, place_with_copies
 from jupiter.schedulers.workbench import Workbench
 
 _ROUNDING = 1 + 1e-12

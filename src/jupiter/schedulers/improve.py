@@ -10,10 +10,10 @@ from jupiter.errors import SchedulingError
 from jupiter.kit import compiled as machine
 from jupiter.model.problem import Objective, Problem
 from jupiter.model.schedule import Schedule
-from jupiter.schedulers import local_search, proof
 from jupiter.schedulers.base import find_scheduler
 from jupiter.schedulers.bounds import makespan_bound_s
-from jupiter.schedulers.by_order import place_by_order
+from jupiter.schedulers.kernels import local_search, proof
+from jupiter.schedulers.kernels.by_order import place_by_order
 from jupiter.schedulers.loads import period_s
 from jupiter.schedulers.workbench import Workbench, forced_kind
 

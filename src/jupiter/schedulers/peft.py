@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from jupiter.model.problem import Problem
 from jupiter.model.schedule import Schedule
-from jupiter.schedulers.by_order import FINISH_AND_TAIL
-from jupiter.schedulers.orders import optimistic_costs, row_means
+from jupiter.schedulers.kernels.by_order import FINISH_AND_TAIL
+from jupiter.schedulers.kernels.orders import optimistic_costs, row_means
 from jupiter.schedulers.workbench import Workbench
 
 

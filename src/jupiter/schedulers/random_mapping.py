@@ -5,7 +5,7 @@ from __future__ import annotations
 from jupiter.kit.rng import stream
 from jupiter.model.problem import Problem
 from jupiter.model.schedule import Schedule
-from jupiter.schedulers.by_order import OFFER
+from jupiter.schedulers.kernels.by_order import OFFER
 from jupiter.schedulers.workbench import Workbench
 
 

@@ -7,7 +7,7 @@ from math import fsum
 from jupiter.model.graph import Edge
 from jupiter.model.ids import TaskId
 from jupiter.model.problem import Problem
-from jupiter.schedulers.tables import Floats
+from jupiter.schedulers.kernels.tables import Floats
 from jupiter.schedulers.workbench import Workbench
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from jupiter.model.problem import Problem
 from jupiter.model.schedule import Schedule
-from jupiter.schedulers import by_ready
-from jupiter.schedulers.levels import descendants, savings
-from jupiter.schedulers.orders import static_levels
-from jupiter.schedulers.tables import Rows
+from jupiter.schedulers.kernels import by_ready
+from jupiter.schedulers.kernels.levels import descendants, savings
+from jupiter.schedulers.kernels.orders import static_levels
+from jupiter.schedulers.kernels.tables import Rows
 from jupiter.schedulers.workbench import Workbench
 
 

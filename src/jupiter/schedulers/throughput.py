@@ -10,8 +10,8 @@ from jupiter.model.ids import NodeId, TaskId
 from jupiter.model.problem import Problem
 from jupiter.model.schedule import Assignment, Schedule
 from jupiter.schedulers.base import find_scheduler
+from jupiter.schedulers.kernels.state import occupy, reset, start_at
 from jupiter.schedulers.loads import period_s
-from jupiter.schedulers.state import occupy, reset, start_at
 from jupiter.schedulers.workbench import Workbench
 
 GAIN_MIN = 0.01

@@ -12,13 +12,13 @@ from jupiter.kit.version import VERSION
 from jupiter.model.ids import NodeId, TaskId
 from jupiter.model.problem import Problem
 from jupiter.model.schedule import Assignment, Replicas, Schedule
-from jupiter.schedulers.build import build_tables
-from jupiter.schedulers.by_order import FINISH, place_by_order, place_where_told
-from jupiter.schedulers.columns import ListMaker, Maker
-from jupiter.schedulers.in_lists import is_enough, place_by_finish
-from jupiter.schedulers.orders import by_priority, downward, execution_s, upward
-from jupiter.schedulers.state import State, new_state
-from jupiter.schedulers.tables import UNREACHABLE_S, Floats, Ints, Rows, Tables
+from jupiter.schedulers.kernels.build import build_tables
+from jupiter.schedulers.kernels.by_order import FINISH, place_by_order, place_where_told
+from jupiter.schedulers.kernels.columns import ListMaker, Maker
+from jupiter.schedulers.kernels.in_lists import is_enough, place_by_finish
+from jupiter.schedulers.kernels.orders import by_priority, downward, execution_s, upward
+from jupiter.schedulers.kernels.state import State, new_state
+from jupiter.schedulers.kernels.tables import UNREACHABLE_S, Floats, Ints, Rows, Tables
 
 STEPS_LOADED = 3_000
 """(tasks + edges) x nodes from which machine code is used that is in memory already."""
@@ -303,7 +303,7 @@ def _picked(column: Any, places: Any) -> list[Any]:
 
 
 def _array_maker() -> Maker:
-    from jupiter.schedulers.arrays import ArrayMaker  # noqa: PLC0415  (numpy is slow to import)
+    from jupiter.schedulers.kernels.arrays import ArrayMaker  # noqa: PLC0415  (numpy is slow to import)
 
     return ArrayMaker()
 

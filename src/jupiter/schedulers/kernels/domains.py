@@ -11,9 +11,9 @@ Source: arc consistency, AC-3; Mackworth 1977, doi:10.1016/0004-3702(77)90007-8.
 from __future__ import annotations
 
 from jupiter.kit.compiled import kernel
-from jupiter.schedulers.orders import execution_row
-from jupiter.schedulers.state import State
-from jupiter.schedulers.tables import UNREACHABLE_S, Tables
+from jupiter.schedulers.kernels.orders import execution_row
+from jupiter.schedulers.kernels.state import State
+from jupiter.schedulers.kernels.tables import UNREACHABLE_S, Tables
 
 
 @kernel

@@ -12,9 +12,9 @@ from jupiter.errors import SchedulingError
 from jupiter.model.ids import NodeId, TaskId
 from jupiter.model.problem import Problem
 from jupiter.model.transfer import Transfer, TransferModel
-from jupiter.schedulers.columns import Maker, mean_of
-from jupiter.schedulers.orders import topological, transpose
-from jupiter.schedulers.tables import (
+from jupiter.schedulers.kernels.columns import Maker, mean_of
+from jupiter.schedulers.kernels.orders import topological, transpose
+from jupiter.schedulers.kernels.tables import (
     NOWHERE,
     PLACES_MAX,
     UNREACHABLE_S,

@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from jupiter.kit.compiled import kernel
-from jupiter.schedulers.columns import Maker
-from jupiter.schedulers.orders import execution_row
-from jupiter.schedulers.tables import UNREACHABLE_S, Flags, Floats, Ints, Rows, Tables
+from jupiter.schedulers.kernels.columns import Maker
+from jupiter.schedulers.kernels.orders import execution_row
+from jupiter.schedulers.kernels.tables import UNREACHABLE_S, Flags, Floats, Ints, Rows, Tables
 
 GAP_ROUNDING = 1 - 1e-9
 """Gaps that rounding alone makes shorter than the shortest task are kept."""

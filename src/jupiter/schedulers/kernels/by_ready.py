@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from jupiter.kit.compiled import kernel
-from jupiter.schedulers.columns import Maker
-from jupiter.schedulers.domains import narrow, settle
-from jupiter.schedulers.orders import execution_s
-from jupiter.schedulers.state import State, finish_row, is_open, put, reset, start_at
-from jupiter.schedulers.tables import NOWHERE, UNREACHABLE_S, Floats, Ints, Rows, Tables
+from jupiter.schedulers.kernels.columns import Maker
+from jupiter.schedulers.kernels.domains import narrow, settle
+from jupiter.schedulers.kernels.orders import execution_s
+from jupiter.schedulers.kernels.state import State, finish_row, is_open, put, reset, start_at
+from jupiter.schedulers.kernels.tables import NOWHERE, UNREACHABLE_S, Floats, Ints, Rows, Tables
 
 LEAST_FINISH = 0
 """MinMin: the pair that finishes first."""

@@ -8,7 +8,7 @@ from functools import reduce
 from operator import add
 from typing import Any, Protocol
 
-from jupiter.schedulers.tables import UNREACHABLE_S, Flags, Floats, Ints, Rows
+from jupiter.schedulers.kernels.tables import UNREACHABLE_S, Flags, Floats, Ints, Rows
 
 
 class Maker(Protocol):

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 
-from jupiter.schedulers.state import GAP_ROUNDING, State, reset
-from jupiter.schedulers.tables import UNREACHABLE_S, Floats, Ints, Tables
+from jupiter.schedulers.kernels.state import GAP_ROUNDING, State, reset
+from jupiter.schedulers.kernels.tables import UNREACHABLE_S, Floats, Ints, Tables
 
 
 def is_enough(t: Tables) -> bool:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from jupiter.kit.compiled import kernel
-from jupiter.schedulers.heap import pop, push
-from jupiter.schedulers.tables import UNREACHABLE_S, Floats, Ints, Rows, Tables
+from jupiter.schedulers.kernels.heap import pop, push
+from jupiter.schedulers.kernels.tables import UNREACHABLE_S, Floats, Ints, Rows, Tables
 
 
 @kernel

@@ -6,10 +6,18 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from jupiter.kit.compiled import kernel
-from jupiter.schedulers.columns import Maker
-from jupiter.schedulers.orders import execution_s
-from jupiter.schedulers.state import State, has_room, occupy, put, reset, start_at, transfer_s
-from jupiter.schedulers.tables import NOWHERE, UNREACHABLE_S, Floats, Ints, Rows, Tables
+from jupiter.schedulers.kernels.columns import Maker
+from jupiter.schedulers.kernels.orders import execution_s
+from jupiter.schedulers.kernels.state import (
+    State,
+    has_room,
+    occupy,
+    put,
+    reset,
+    start_at,
+    transfer_s,
+)
+from jupiter.schedulers.kernels.tables import NOWHERE, UNREACHABLE_S, Floats, Ints, Rows, Tables
 
 
 class Copies(NamedTuple):

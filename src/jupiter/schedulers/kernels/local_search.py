@@ -12,10 +12,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from jupiter.kit.compiled import kernel
-from jupiter.schedulers.columns import Maker
-from jupiter.schedulers.orders import execution_s
-from jupiter.schedulers.state import transfer_s
-from jupiter.schedulers.tables import UNREACHABLE_S, Floats, Ints, Rows, Tables
+from jupiter.schedulers.kernels.columns import Maker
+from jupiter.schedulers.kernels.orders import execution_s
+from jupiter.schedulers.kernels.state import transfer_s
+from jupiter.schedulers.kernels.tables import UNREACHABLE_S, Floats, Ints, Rows, Tables
 
 MAKESPAN = 0
 PERIOD = 1

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from jupiter.kit.compiled import kernel
-from jupiter.schedulers.domains import narrow, settle
-from jupiter.schedulers.orders import execution_row, execution_s
-from jupiter.schedulers.state import (
+from jupiter.schedulers.kernels.domains import narrow, settle
+from jupiter.schedulers.kernels.orders import execution_row, execution_s
+from jupiter.schedulers.kernels.state import (
     State,
     finish_row,
     has_room,
@@ -16,7 +16,7 @@ from jupiter.schedulers.state import (
     reset,
     start_at,
 )
-from jupiter.schedulers.tables import NOWHERE, UNREACHABLE_S, Ints, Rows, Tables
+from jupiter.schedulers.kernels.tables import NOWHERE, UNREACHABLE_S, Ints, Rows, Tables
 
 FINISH = 0
 """Earliest finish."""

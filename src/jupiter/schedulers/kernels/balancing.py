@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from jupiter.kit.compiled import kernel
-from jupiter.schedulers.by_ready import first_ready, release, remove
-from jupiter.schedulers.domains import narrow, settle
-from jupiter.schedulers.state import State, finish_row, put, reset, transfer_s
-from jupiter.schedulers.tables import NOWHERE, UNREACHABLE_S, Floats, Ints, Tables
+from jupiter.schedulers.kernels.by_ready import first_ready, release, remove
+from jupiter.schedulers.kernels.domains import narrow, settle
+from jupiter.schedulers.kernels.state import State, finish_row, put, reset, transfer_s
+from jupiter.schedulers.kernels.tables import NOWHERE, UNREACHABLE_S, Floats, Ints, Tables
 
 
 @kernel

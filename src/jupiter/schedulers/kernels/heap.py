@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jupiter.kit.compiled import kernel
-from jupiter.schedulers.tables import Floats, Ints
+from jupiter.schedulers.kernels.tables import Floats, Ints
 
 
 @kernel

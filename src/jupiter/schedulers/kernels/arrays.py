@@ -8,7 +8,7 @@ from typing import Any, cast
 import numpy as np
 
 from jupiter.kit.compiled import compiled
-from jupiter.schedulers.tables import Flags, Floats, Ints, Rows
+from jupiter.schedulers.kernels.tables import Flags, Floats, Ints, Rows
 
 
 class ArrayMaker:
