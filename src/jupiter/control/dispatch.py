@@ -1,7 +1,11 @@
-"""Decides on one node what runs next, what follows from it and where that goes (CIRCE).
+"""Decides on one node what runs next, what follows from it and what becomes of failures (CIRCE).
 
 A `Dispatcher` is told events and answers with actions. It reads no clock, does no I/O and draws
 nothing at random, so agents and the simulator drive the same object.
+
+Attempts are elected here: an item runs at a task on one node within an epoch, the first attempt that
+ends well is written down, and only then do its outputs leave the node. What an older epoch left
+behind is used again where it came from the very same attempts, and thrown away where not.
 """
 
 from __future__ import annotations
@@ -9,94 +13,117 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable
 
+from jupiter.control.executions import Execution, State
 from jupiter.control.joins import Join
-from jupiter.control.policy import PlacementPolicy
 from jupiter.control.routing import Produced, Routed, Router
 from jupiter.kit.backoff import delay_s
-from jupiter.model.actions import (
-    Action,
-    DropInputs,
-    DropOutputs,
-    Later,
-    Run,
-    Send,
-    SendEnd,
-    SendHeld,
-)
-from jupiter.model.events import Arrived, Delivered, Due, EdgeEnded, Event, Failed, Finished
+from jupiter.kit.seqset import SeqSet
+from jupiter.model import actions as act
+from jupiter.model import events as ev
+from jupiter.model import records as rec
 from jupiter.model.ids import SINK, ItemId, NodeId, TaskId
-from jupiter.model.items import Delivery, PartRef, TaskPlan
+from jupiter.model.items import Attempt, Delivery, Outcome, Part, TaskPlan
+from jupiter.model.view import Load
+from jupiter.model.words import Hold, ScopeEnd
 
+CRASHES_MAX = 16
+"""Attempts of one item that this node may die of, beside the retries of its task."""
 
-class _Execution:
-    """One item at one task, from complete inputs to the end of its last attempt."""
-
-    __slots__ = ("attempt", "enter_s", "inputs")
-
-    def __init__(self, inputs: tuple[Delivery, ...], enter_s: float) -> None:
-        self.inputs = inputs
-        self.enter_s = enter_s
-        self.attempt = 1
+Key = tuple[TaskId, ItemId]
 
 
 class _TaskState:
-    """What a dispatcher knows of one of its tasks."""
+    """What a dispatcher knows of one task."""
 
-    __slots__ = ("busy", "has_ended", "join", "plan", "router")
+    __slots__ = ("is_ready", "join", "plan", "router")
 
-    def __init__(self, plan: TaskPlan) -> None:
+    def __init__(self, plan: TaskPlan, memory_bytes_max: int) -> None:
         self.plan = plan
-        self.join = Join(plan.parents)
+        self.join = Join(plan.parents, memory_bytes_max)
         self.router = Router(plan)
-        self.busy = 0
-        self.has_ended = False
+        self.is_ready = False
 
 
 class Dispatcher:
     """The tasks of one node.
 
     Args:
-        tasks: Plans of the tasks that may run here.
+        plans: Of all tasks of the stream.
         cores: Executions of one core each that can run at once.
-        policy: Where the children of these tasks run.
         home: Node of the ingress and the sink.
+        memory_bytes_max: As for `Join`, for each task.
     """
 
     def __init__(
-        self, tasks: Iterable[TaskPlan], cores: int, policy: PlacementPolicy, home: NodeId
+        self, plans: Iterable[TaskPlan], cores: int, home: NodeId, memory_bytes_max: int = 0
     ) -> None:
-        self._tasks = {plan.name: _TaskState(plan) for plan in tasks}
-        self._free_cores = cores
+        self._tasks = {plan.name: _TaskState(plan, memory_bytes_max) for plan in plans}
+        self._batching = [state for state in self._tasks.values() if state.plan.is_scatter]
         self._cores = cores
-        self._policy = policy
+        self._free_cores = cores
         self._home = home
-        self._executions: dict[tuple[TaskId, ItemId], _Execution] = {}
+        self._epoch = 0
+        self._is_restoring = False
+        self._mapping: dict[TaskId, NodeId] = {}
+        self._total = -1
+        self._executions: dict[Key, Execution] = {}
         # The oldest item goes first, then the task furthest downstream: what is nearly finished is
         # finished, so queues stay short and latency low. The counter makes the order total.
         self._ready: list[tuple[int, int, int, TaskId, ItemId]] = []
         self._counter = 0
-        self._refs_open: dict[tuple[TaskId, ItemId], int] = {}
+        self._asleep: list[tuple[int, int, int, TaskId, ItemId]] = []
+        self._settled = SeqSet()
+        self._by_origin: dict[int, dict[Key, None]] = {}
+
+    # -- what others want to know --------------------------------------------------------------
 
     @property
-    def queued(self) -> int:
-        """Executions that wait for a core."""
-        return len(self._ready)
+    def load(self) -> Load:
+        """How busy this node is."""
+        return Load(len(self._ready), self._cores - self._free_cores, self._cores)
+
+    @property
+    def size(self) -> int:
+        """Entries in memory, of items that have not ended."""
+        return len(self._executions) + len(self._by_origin) + self.waiting
 
     @property
     def waiting(self) -> int:
         """Items that miss an input, over all tasks."""
         return sum(state.join.waiting for state in self._tasks.values())
 
-    def has_seen(self, delivery: Delivery) -> bool:
-        """Return whether a delivery came before, so that its files must not be stored again."""
-        return self._tasks[delivery.target].join.has_seen(delivery)
+    def wants(self, delivery: Delivery) -> bool:
+        """Return whether the parts of a delivery of the present epoch are needed here."""
+        execution = self._executions.get((delivery.target, delivery.item))
+        if execution is not None:
+            if execution.epoch == delivery.epoch:
+                return False
+            if execution.is_decided and any(
+                each.source == delivery.source and each.attempt == delivery.attempt
+                for each in execution.inputs
+            ):
+                return False
+        return not self._tasks[delivery.target].join.has(delivery)
 
-    def is_busy(self, item: ItemId, task: TaskId, attempt: int) -> bool:
+    def has_seen(self, delivery: Delivery) -> bool:
+        """Return whether a delivery of the present epoch was taken in before."""
+        execution = self._executions.get((delivery.target, delivery.item))
+        if execution is not None and execution.epoch == delivery.epoch:
+            return True
+        return self._tasks[delivery.target].join.has(delivery)
+
+    def is_running(self, task: TaskId, item: ItemId, attempt: Attempt) -> bool:
         """Return whether an attempt still counts."""
         execution = self._executions.get((task, item))
-        return execution is not None and execution.attempt == attempt
+        return (
+            execution is not None
+            and execution.state is State.RUNNING
+            and execution.attempt == attempt
+        )
 
-    def step(self, event: Event, now: float) -> list[Action]:
+    # -- events --------------------------------------------------------------------------------
+
+    def step(self, event: ev.Event, now: float) -> list[act.Action]:
         """Take in one event and return what is to be done.
 
         Args:
@@ -104,151 +131,341 @@ class Dispatcher:
             now: Seconds on the clock of this node.
         """
         match event:
-            case Arrived(delivery):
+            case ev.Arrived(delivery):
                 actions = self._arrived(delivery, now)
-            case Finished(item, task, attempt):
-                actions = self._finished(event) if self.is_busy(item, task, attempt) else []
-            case Failed(item, task, attempt):
-                actions = self._failed(event) if self.is_busy(item, task, attempt) else []
-            case Due(item, task):
+            case ev.Finished(item, task, attempt, outputs):
+                if not self.is_running(task, item, attempt):
+                    return []
+                self._free(task)
+                actions = self._elect(self._executions[task, item], "done", outputs, "")
+            case ev.Failed(item, task, attempt):
+                if not self.is_running(task, item, attempt):
+                    return []
+                actions = self._failed(event)
+            case ev.Kept(rec.Elected() as record):
+                actions = self._elected(record)
+            case ev.Due(timer):
+                actions = self._due(timer)
+            case ev.Began():
+                actions = self._began(event)
+            case ev.Settled(seqs):
+                actions = self._settle(seqs)
+            case ev.ScopeEnded(scope, task, count):
+                self._tasks[task].router.end(scope, count)
+                actions = self._finish(self._tasks[task])
+            case ev.Ready(task):
+                self._tasks[task].is_ready = True
+                self._wake()
                 actions = []
-                self._queue(task, item)
-            case Delivered(refs):
-                actions = self._release(refs)
-            case EdgeEnded(source, target, count):
-                self._tasks[target].join.end(source, count)
-                actions = self._check_end(self._tasks[target])
+            case ev.Unready(task):
+                self._tasks[task].is_ready = False
+                actions = []
             case _:
                 raise TypeError(f"a dispatcher takes no {type(event).__name__}")
-        return actions + self._start()
+        return actions + self._start() if self._ready else actions
 
-    def _release(self, refs: tuple[PartRef, ...]) -> list[Action]:
-        """Return which outputs can go now that their receivers have them."""
-        actions: list[Action] = []
-        for key in _executions_of(refs):
-            self._refs_open[key] -= 1
-            if not self._refs_open[key]:
-                del self._refs_open[key]
-                actions.append(DropOutputs(key[1], key[0]))
+    def close(self, total: int) -> list[act.Action]:
+        """Note how many items there will ever be."""
+        self._total = total
+        actions: list[act.Action] = []
+        for state in self._batching:
+            state.router.end("", total)
+            actions += self._finish(state)
         return actions
 
-    def _arrived(self, delivery: Delivery, now: float) -> list[Action]:
-        state = self._tasks[delivery.target]
-        complete = state.join.add(delivery, now)
-        if complete is None:
-            return self._check_end(state)
-        inputs, enter_s = complete
-        state.busy += 1
+    # -- inputs --------------------------------------------------------------------------------
+
+    def _arrived(self, delivery: Delivery, now: float) -> list[act.Action]:
+        task, item = key = delivery.target, delivery.item
+        state = self._tasks[task]
+        old = self._executions.get(key)
+        if old is not None and old.epoch >= delivery.epoch:
+            return []
+        for origin in delivery.origins:
+            if origin not in self._settled:
+                self._by_origin.setdefault(origin, {})[key] = None
+        missing = self._never(delivery)
+        inputs: tuple[Delivery, ...] = (delivery,)
+        enter_s = now
+        if not missing:
+            complete = state.join.add(delivery, now)
+            if complete is None:
+                return [act.Evict(each, task) for each in state.join.evict()]
+            inputs, enter_s = complete
+        if old is not None:
+            if old.lineage == tuple([each.attempt for each in inputs]):
+                return self._adopt(old, inputs)
+            actions = self._discard(key, old)
+        else:
+            actions = []
+        execution = self._executions[key] = Execution(task, inputs, enter_s)
         bad = next((each for each in inputs if each.outcome != "done"), None)
+        if missing:
+            detail = f"task {task} never got an input from {', '.join(missing)}"
+            return actions + self._elect(execution, "failed", (), detail)
         if bad is not None:
-            produced = Produced(bad.scope, bad.seq, _origins(inputs), (), bad.outcome, bad.detail)
-            return [
-                DropInputs(bad.item, state.plan.name),
-                *self._follow(state, produced),
-            ]
-        self._executions[state.plan.name, delivery.item] = _Execution(inputs, enter_s)
-        self._queue(state.plan.name, delivery.item)
+            return actions + self._elect(execution, bad.outcome, (), bad.detail)
+        self._queue(execution)
+        return actions
+
+    def _never(self, delivery: Delivery) -> tuple[TaskId, ...]:
+        """Return the parents that will never make a delivery for this batch."""
+        if not delivery.scope:
+            return ()
+        parents = self._tasks[delivery.target].plan.parents
+        return tuple(
+            parent
+            for parent in parents
+            if parent not in self._tasks or delivery.scope not in self._tasks[parent].plan.batchers
+        )
+
+    def _adopt(self, execution: Execution, inputs: tuple[Delivery, ...]) -> list[act.Action]:
+        """Go on with what an older epoch began: its inputs are the very same."""
+        execution.epoch = inputs[0].epoch
+        execution.inputs = inputs
+        if execution.state is State.QUEUED:
+            self._queue(execution)
+        elif execution.state is State.ENDED:
+            return self._follow(execution)
         return []
 
-    def _queue(self, task: TaskId, item: ItemId) -> None:
-        inputs = self._executions[task, item].inputs
-        self._counter += 1
-        rank = self._tasks[task].plan.rank
-        heapq.heappush(self._ready, (inputs[0].origins[0], -rank, self._counter, task, item))
+    def _discard(self, key: Key, execution: Execution) -> list[act.Action]:
+        """Forget an execution whose inputs were replaced or whose items have ended."""
+        task, item = key
+        del self._executions[key]
+        actions: list[act.Action] = []
+        if execution.state is State.RUNNING:
+            self._free(task)
+            actions.append(act.Kill(item, task, execution.attempt))
+        if execution.outputs:
+            actions.append(act.DropOutputs(item, task))
+        return actions
 
-    def _start(self) -> list[Action]:
-        actions: list[Action] = []
+    # -- attempts ------------------------------------------------------------------------------
+
+    def _queue(self, execution: Execution) -> None:
+        self._counter += 1
+        execution.state = State.QUEUED
+        first = execution.inputs[0]
+        rank = self._tasks[execution.task].plan.rank
+        heapq.heappush(
+            self._ready, (first.origins[0], -rank, self._counter, execution.task, first.item)
+        )
+
+    def _wake(self) -> None:
+        for entry in self._asleep:
+            heapq.heappush(self._ready, entry)
+        self._asleep = []
+
+    def _start(self) -> list[act.Action]:
+        actions: list[act.Action] = []
         while self._ready:
-            task, item = self._ready[0][3:]
-            cores = min(self._tasks[task].plan.cores, self._cores)
+            entry = self._ready[0]
+            task, item = entry[3:]
+            execution = self._executions.get((task, item))
+            if (
+                execution is None
+                or execution.state is not State.QUEUED
+                or execution.epoch != self._epoch
+            ):
+                heapq.heappop(self._ready)
+                continue
+            state = self._tasks[task]
+            if not state.is_ready:
+                heapq.heappop(self._ready)
+                self._asleep.append(entry)
+                continue
+            cores = min(state.plan.cores, self._cores)
             if cores > self._free_cores:
                 break
             heapq.heappop(self._ready)
             self._free_cores -= cores
-            execution = self._executions[task, item]
-            actions.append(Run(item, task, execution.attempt, execution.inputs, execution.enter_s))
+            actions += self._run(execution, state.plan, item)
+        return actions
+
+    def _run(self, execution: Execution, plan: TaskPlan, item: ItemId) -> list[act.Action]:
+        execution.state = State.RUNNING
+        execution.number += 1
+        attempt = execution.attempt = (self._epoch, execution.number)
+        task = execution.task
+        actions: list[act.Action] = [
+            act.Persist(rec.Started(task, item, attempt), is_synced=False),
+            act.Run(item, task, attempt, execution.inputs, execution.enter_s),
+        ]
+        if plan.timeout_s:
+            timer = ev.Timer("timeout", task, item, attempt=attempt)
+            actions.append(act.SetTimer(timer, plan.timeout_s))
+        if not plan.is_scatter:
+            last = max(execution.inputs[0].origins)
+            actions += [act.Expect(item, child, last) for child in plan.children if child != SINK]
         return actions
 
     def _free(self, task: TaskId) -> None:
         self._free_cores += min(self._tasks[task].plan.cores, self._cores)
 
-    def _finished(self, event: Finished) -> list[Action]:
+    def _failed(self, event: ev.Failed) -> list[act.Action]:
         self._free(event.task)
-        state = self._tasks[event.task]
-        execution = self._executions.pop((event.task, event.item))
-        first = execution.inputs[0]
-        refs = tuple(PartRef(event.item, event.task, part) for part in event.outputs)
-        produced = Produced(first.scope, first.seq, _origins(execution.inputs), refs)
-        actions = self._follow(state, produced)
-        actions.append(DropInputs(event.item, event.task))
-        if not refs:
-            actions.append(DropOutputs(event.item, event.task))
-        return actions
-
-    def _failed(self, event: Failed) -> list[Action]:
-        self._free(event.task)
-        state = self._tasks[event.task]
         execution = self._executions[event.task, event.item]
-        if not event.is_final and execution.attempt <= state.plan.retries:
-            execution.attempt += 1
-            return [Later(event.item, event.task, delay_s(execution.attempt - 1))]
-        del self._executions[event.task, event.item]
-        first = execution.inputs[0]
-        tries = f"{execution.attempt} attempt{'s' if execution.attempt > 1 else ''}"
+        execution.failures += 1
+        if not event.is_final and execution.failures <= self._tasks[event.task].plan.retries:
+            return self._pause(execution)
+        tries = f"{execution.failures} attempt{'s' if execution.failures > 1 else ''}"
         detail = f"task {event.task} failed in {tries}: {event.reason}"
-        produced = Produced(
-            first.scope, first.seq, _origins(execution.inputs), (), "failed", detail
-        )
-        return [DropInputs(event.item, event.task), *self._follow(state, produced)]
+        return self._elect(execution, "failed", (), detail)
 
-    def _follow(self, state: _TaskState, produced: Produced) -> list[Action]:
-        """Return the deliveries after the end of an execution, and the end of the task."""
-        state.busy -= 1
-        actions = self._send(state.router.route(produced), state)
-        if state.router.held(produced):
-            actions.append(SendHeld(produced.origins))
-        return actions + self._check_end(state)
+    def _pause(self, execution: Execution) -> list[act.Action]:
+        execution.state = State.PAUSED
+        item = execution.inputs[0].item
+        timer = ev.Timer("retry", execution.task, item, attempt=execution.attempt)
+        return [act.SetTimer(timer, delay_s(execution.failures))]
 
-    def _send(self, routed: list[Routed], state: _TaskState) -> list[Action]:
-        actions: list[Action] = []
-        for each in routed:
-            delivery = each.delivery
-            for key in _executions_of(each.refs):
-                self._refs_open[key] = self._refs_open.get(key, 0) + 1
-            node = self._node_of(delivery.target, delivery.item)
-            actions.append(Send(delivery, node, each.refs))
-        return actions
-
-    def _node_of(self, target: TaskId, item: ItemId) -> NodeId:
-        return self._home if target == SINK else self._policy.node_for(target, item)
-
-    def _check_end(self, state: _TaskState) -> list[Action]:
-        """Return what follows where a task has seen its last input."""
-        if state.has_ended or not state.join.is_closed or state.busy:
+    def _due(self, timer: ev.Timer) -> list[act.Action]:
+        execution = self._executions.get((timer.task, timer.item))
+        if execution is None or execution.attempt != timer.attempt:
             return []
-        actions: list[Action] = []
-        name = state.plan.name
-        for delivery, missing in state.join.give_up():
-            detail = f"task {name} never got an input from {', '.join(missing)}"
-            produced = Produced(
-                delivery.scope, delivery.seq, delivery.origins, (), "failed", detail
-            )
-            actions.append(DropInputs(delivery.item, name))
-            actions += self._send(state.router.route(produced), state)
-        actions += self._send(state.router.end(), state)
-        state.has_ended = True
-        for child, count in state.router.sent.items():
-            actions.append(SendEnd(name, child, self._node_of(child, ItemId("")), count))
+        if timer.kind == "retry" and execution.state is State.PAUSED:
+            self._queue(execution)
+        elif timer.kind == "timeout" and execution.state is State.RUNNING:
+            limit_s = self._tasks[timer.task].plan.timeout_s
+            reason = f"the worker gave no end within the time limit of {limit_s:g} s"
+            failed = ev.Failed(timer.item, timer.task, timer.attempt, reason)
+            return [act.Kill(timer.item, timer.task, timer.attempt), *self._failed(failed)]
+        return []
+
+    # -- election ------------------------------------------------------------------------------
+
+    def _elect(
+        self, execution: Execution, outcome: Outcome, outputs: tuple[Part, ...], detail: str
+    ) -> list[act.Action]:
+        """Choose the attempt that counts; nothing follows before this is written down."""
+        execution.state = State.ELECTING
+        execution.outcome, execution.outputs, execution.detail = outcome, outputs, detail
+        if not execution.number:
+            execution.attempt = (execution.epoch, 0)
+        record = rec.Elected(
+            execution.task,
+            execution.inputs[0].item,
+            execution.attempt,
+            execution.lineage,
+            outputs,
+            outcome,
+            detail,
+        )
+        return [act.Persist(record, is_synced=True)]
+
+    def _elected(self, record: rec.Elected) -> list[act.Action]:
+        execution = self._executions.get((record.task, record.item))
+        if execution is None or execution.attempt != record.attempt:
+            return []
+        execution.state = State.ENDED
+        drop = act.DropInputs(record.item, record.task)
+        if execution.epoch != self._epoch:
+            return [drop]  # its inputs come again in this epoch, and it is adopted
+        return [*self._follow(execution), drop]
+
+    def _follow(self, execution: Execution) -> list[act.Action]:
+        """Return the deliveries after the end of an execution."""
+        if self._is_restoring:
+            return []
+        state = self._tasks[execution.task]
+        produced = execution.produced
+        actions = _sends(state.router.route(produced))
+        if state.plan.is_scatter:
+            actions += self._hold(state, produced) + self._finish(state)
         return actions
 
+    def _hold(self, state: _TaskState, produced: Produced) -> list[act.Action]:
+        if not state.router.holds(produced):
+            return []
+        return [act.Say(self._home, Hold(self._epoch, produced.origins))]
 
-def _origins(inputs: tuple[Delivery, ...]) -> tuple[int, ...]:
-    """Return the ingress items that any of the inputs came from, each once, in order."""
-    if len(inputs) == 1 or all(each.origins == inputs[0].origins for each in inputs):
-        return inputs[0].origins
-    return tuple(dict.fromkeys(origin for each in inputs for origin in each.origins))
+    def _finish(self, state: _TaskState) -> list[act.Action]:
+        """Return what follows where a scattering task has seen its last item."""
+        routed, count = state.router.finish()
+        actions = _sends(routed)
+        if count is not None:
+            name = state.plan.name
+            actions += [
+                act.Say(self._mapping[other.plan.name], ScopeEnd(self._epoch, name, task, count))
+                for other in self._batching
+                if name in other.plan.batchers and (task := other.plan.name) != name
+            ]
+        return actions
+
+    # -- epochs and ends -----------------------------------------------------------------------
+
+    def _began(self, event: ev.Began) -> list[act.Action]:
+        self._epoch = event.view.epoch
+        self._mapping = dict(event.view.mapping)
+        self._ready.clear()
+        self._asleep = []
+        for state in self._tasks.values():
+            state.router.begin(self._epoch, event.settled)
+        if self._total >= 0:
+            return self.close(self._total)
+        return []
+
+    def _settle(self, seqs: tuple[int, ...]) -> list[act.Action]:
+        actions: list[act.Action] = []
+        for seq in seqs:
+            self._settled.add(seq)
+        for state in self._batching:
+            actions += _sends(state.router.settle(seqs)) + self._finish(state)
+        for seq in seqs:
+            for key in self._by_origin.pop(seq, ()):
+                execution = self._executions.get(key)
+                task, item = key
+                if execution is not None:
+                    actions += self._discard(key, execution)
+                self._tasks[task].join.drop(item)
+                actions.append(act.DropInputs(item, task))
+        return actions
+
+    # -- after a restart -----------------------------------------------------------------------
+
+    def restore(self, record: rec.Record, now: float) -> None:
+        """Take in what this node wrote down before it died."""
+        self._is_restoring = True
+        match record:
+            case rec.Taken(delivery):
+                self._arrived(delivery, now)
+            case rec.Started(task, item, attempt):
+                execution = self._executions.get((task, item))
+                if execution is not None:
+                    execution.state = State.PAUSED
+                    execution.attempt, execution.number = attempt, attempt[1]
+            case rec.Elected(task, item, attempt, lineage):
+                execution = self._executions.get((task, item))
+                if execution is not None and execution.lineage == lineage:
+                    execution.attempt, execution.number = attempt, attempt[1]
+                    execution.outputs, execution.outcome = record.outputs, record.outcome
+                    execution.detail = record.detail
+                    execution.state = State.ENDED
+
+    def resume(self) -> list[act.Action]:
+        """Return what is to be done after the last record was restored.
+
+        What was elected is sent again, as nobody knows what of it arrived; attempts that were cut
+        short begin anew.
+        """
+        self._is_restoring = False
+        actions: list[act.Action] = []
+        for execution in list(self._executions.values()):
+            item = execution.inputs[0].item
+            if execution.state is State.ELECTING:
+                actions += self._elect(execution, execution.outcome, (), execution.detail)
+            elif execution.state is State.ENDED:
+                actions.append(act.DropInputs(item, execution.task))
+                if execution.epoch == self._epoch:
+                    actions += self._follow(execution)
+            elif execution.number > self._tasks[execution.task].plan.retries + CRASHES_MAX:
+                detail = f"task {execution.task} never ended in {execution.number} attempts"
+                actions += self._elect(execution, "failed", (), detail)
+            else:
+                self._queue(execution)
+        return actions + self._start()
 
 
-def _executions_of(refs: tuple[PartRef, ...]) -> list[tuple[TaskId, ItemId]]:
-    """Return the executions that made these parts, each once."""
-    return list(dict.fromkeys((ref.task, ref.item) for ref in refs))
+def _sends(routed: list[Routed]) -> list[act.Action]:
+    return [act.Send(each.delivery, each.refs) for each in routed]
+

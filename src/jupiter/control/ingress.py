@@ -1,44 +1,52 @@
-"""Decides when an input becomes an item, and knows when all of them have ended."""
+"""Decides when an input becomes an item, keeps it until it has ended, sends it again if need be."""
 
 from __future__ import annotations
 
 from collections import deque
 
-from jupiter.control.policy import PlacementPolicy
 from jupiter.control.routing import Produced, Router
-from jupiter.model.actions import Accept, Action, Drained, DropOutputs, Send, SendEnd
-from jupiter.model.events import Event, Held, InputClosed, Offered, Resolved
-from jupiter.model.ids import INGRESS, ItemId, TaskId, item_id
-from jupiter.model.items import PartRef, TaskPlan
+from jupiter.kit.seqset import SeqSet
+from jupiter.model import actions as act
+from jupiter.model import events as ev
+from jupiter.model import records as rec
+from jupiter.model.ids import INGRESS, TaskId, item_id
+from jupiter.model.items import Part, PartRef, TaskPlan
+from jupiter.model.view import Numbers
 
 
 class Ingress:
-    """The way into the graph, with back-pressure.
+    """The way into the graph, with back-pressure and end-to-end retention.
 
     At most `in_flight_max` items are under way at once, so every queue of the stream is bounded by
     it. Items that wait in an incomplete batch do not count, as only further items can free them.
+    An item is kept, and sent again in every new epoch, until its results are visible.
 
     Args:
         entries: Tasks that get every item.
-        policy: Where they run.
         in_flight_max: At least 1.
     """
 
-    def __init__(
-        self, entries: tuple[TaskId, ...], policy: PlacementPolicy, in_flight_max: int
-    ) -> None:
+    def __init__(self, entries: tuple[TaskId, ...], in_flight_max: int) -> None:
         if in_flight_max < 1:
             raise ValueError("in_flight_max must be at least 1")
         self._router = Router(TaskPlan(INGRESS, (), entries))
-        self._policy = policy
         self._in_flight_max = in_flight_max
-        self._offered: deque[tuple[Offered, float]] = deque()
+        self._offered: deque[tuple[ev.Offered, float]] = deque()
         self._next = 0
-        self._open: set[int] = set()
-        self._held: set[int] = set()
-        self._closed = False
-        self._end_sent = False
-        self._drained = False
+        self._accepting: dict[int, tuple[rec.Accepted, float]] = {}
+        self._open: dict[int, tuple[Part, ...]] = {}
+        self._held: dict[int, None] = {}
+        self._is_closed = False
+        self._is_closing = False
+        self._is_drained = False
+        self._epoch = 0
+        self.settled = SeqSet()
+        """Items that have ended."""
+
+    @property
+    def total(self) -> int:
+        """Items there will ever be; -1 while that is open."""
+        return self._next if self._is_closed else -1
 
     @property
     def waiting(self) -> int:
@@ -48,54 +56,85 @@ class Ingress:
     @property
     def in_flight(self) -> int:
         """Items that count against the limit."""
-        return len(self._open) - len(self._held)
+        return len(self._accepting) + len(self._open) - len(self._held)
 
-    def step(self, event: Event, now: float) -> list[Action]:
+    @property
+    def numbers(self) -> Numbers:
+        """The items that have ended."""
+        return Numbers(self.settled.mark, self.settled.above)
+
+    def step(self, event: ev.Event, now: float) -> list[act.Action]:
         """Take in one event and return what is to be done.
 
         Args:
-            event: `Offered`, `InputClosed`, `Held` or `Resolved`.
+            event: `Offered`, `InputClosed`, `Held`, `Settled`, `Began`, or `Kept` of its records.
             now: Seconds on the clock of this node.
         """
-        actions: list[Action] = []
+        actions: list[act.Action] = []
         match event:
-            case Offered():
+            case ev.Offered():
                 self._offered.append((event, now))
-            case InputClosed():
-                self._closed = True
-            case Held(origins):
-                self._held.update(origin for origin in origins if origin in self._open)
-            case Resolved(seq):
-                if seq in self._open:
-                    self._open.discard(seq)
-                    self._held.discard(seq)
-                    actions.append(DropOutputs(item_id(seq), INGRESS))
+            case ev.InputClosed():
+                self._is_closing = True
+            case ev.Kept(rec.Accepted(seq=seq)):
+                actions = self._accepted(seq)
+            case ev.Kept(rec.Closed()):
+                self._is_closed = True
+            case ev.Held(origins):
+                for origin in origins:
+                    if origin in self._open:
+                        self._held[origin] = None
+            case ev.Settled(seqs):
+                for seq in seqs:
+                    self.settled.add(seq)
+                    self._held.pop(seq, None)
+                    if self._open.pop(seq, None) is not None:
+                        actions.append(act.DropOutputs(item_id(seq), INGRESS))
+            case ev.Began(view):
+                self._epoch = view.epoch
+                self._router.begin(view.epoch, self.numbers)
+                self._held.clear()
+                for seq, parts in self._open.items():
+                    actions += self._send(seq, parts)
             case _:
                 raise TypeError(f"an ingress takes no {type(event).__name__}")
         return actions + self._accept() + self._end()
 
-    def _accept(self) -> list[Action]:
-        actions: list[Action] = []
+    def _accept(self) -> list[act.Action]:
+        actions: list[act.Action] = []
         while self._offered and self.in_flight < self._in_flight_max:
             offered, offered_s = self._offered.popleft()
             seq, self._next = self._next, self._next + 1
-            self._open.add(seq)
-            actions.append(Accept(seq, offered.name, offered_s))
-            refs = tuple(PartRef(item_id(seq), INGRESS, part) for part in offered.parts)
-            for routed in self._router.route(Produced("", seq, (seq,), refs)):
-                delivery = routed.delivery
-                node = self._policy.node_for(delivery.target, delivery.item)
-                actions.append(Send(delivery, node, routed.refs))
+            record = rec.Accepted(seq, offered.name, offered.parts)
+            self._accepting[seq] = record, offered_s
+            actions.append(act.Persist(record, is_synced=True))
         return actions
 
-    def _end(self) -> list[Action]:
-        actions: list[Action] = []
-        if self._closed and not self._offered and not self._end_sent:
-            self._end_sent = True
-            for child, count in self._router.sent.items():
-                node = self._policy.node_for(child, ItemId(""))
-                actions.append(SendEnd(INGRESS, child, node, count))
-        if self._end_sent and not self._open and not self._drained:
-            self._drained = True
-            actions.append(Drained())
-        return actions
+    def _accepted(self, seq: int) -> list[act.Action]:
+        record, offered_s = self._accepting.pop(seq)
+        self._open[seq] = record.parts
+        accept = act.Accept(seq, record.name, offered_s)
+        return [accept, *self._send(seq, record.parts)] if self._epoch else [accept]
+
+    def _send(self, seq: int, parts: tuple[Part, ...]) -> list[act.Action]:
+        refs = tuple([PartRef(item_id(seq), INGRESS, part) for part in parts])
+        routed = self._router.route(Produced("", seq, (seq,), refs))
+        return [act.Send(each.delivery, each.refs) for each in routed]
+
+    def _end(self) -> list[act.Action]:
+        if self._is_closing and not self._offered and not self._accepting:
+            self._is_closing = False
+            return [act.Persist(rec.Closed(self._next), is_synced=True)]
+        if self._is_closed and not self._open and not self._is_drained:
+            self._is_drained = True
+            return [act.Drained()]
+        return []
+
+    def restore(self, record: rec.Record) -> None:
+        """Take in what this node wrote down before it died."""
+        match record:
+            case rec.Accepted(seq, _, parts):
+                self._next = seq + 1
+                self._open[seq] = parts
+            case rec.Closed():
+                self._is_closed = True

@@ -1,71 +1,140 @@
-"""Decides what is a result, what its file is called, and when an item has ended."""
+"""Decides what is a result, what its file is called, and when items have ended."""
 
 from __future__ import annotations
 
 from jupiter.kit.names import fold
 from jupiter.kit.seqset import SeqSet
-from jupiter.model.actions import Action, KeepResult, Resolve
-from jupiter.model.events import Arrived, EdgeEnded, Event
-from jupiter.model.ids import ItemId, TaskId
+from jupiter.model import actions as act
+from jupiter.model import events as ev
+from jupiter.model import records as rec
+from jupiter.model.ids import SINK, ItemId, TaskId
 from jupiter.model.items import Delivery, Outcome
 
 _WORSE: dict[Outcome, int] = {"done": 0, "filtered": 1, "failed": 2}
 
 
-class _Ending:
-    """What the sinks have said of one ingress item."""
-
-    __slots__ = ("detail", "outcome", "results", "sources")
-
-    def __init__(self) -> None:
-        self.sources: set[TaskId] = set()
-        self.outcome: Outcome = "done"
-        self.detail = ""
-        self.results: list[str] = []
-
-
 class Sink:
-    """The way out of the graph; every delivery takes effect once.
+    """The way out of the graph; every item takes effect once, and as a whole.
+
+    An item has ended when each of the sink tasks has made a delivery that covers it, all in one
+    epoch. Only then its results become visible, together; so no result of an abandoned epoch is
+    ever seen beside one of a later. Items that share a batch end together.
 
     Args:
-        sinks: The tasks whose outputs are results; an item has ended when each of them has made
-            a delivery that covers it.
+        sinks: The tasks whose outputs are results.
+        is_ordered: Items end in the order in which they were accepted.
     """
 
-    def __init__(self, sinks: tuple[TaskId, ...]) -> None:
+    def __init__(self, sinks: tuple[TaskId, ...], *, is_ordered: bool = False) -> None:
         self._sinks = sinks
-        self._seen: dict[tuple[TaskId, str], SeqSet] = {}
-        self._endings: dict[int, _Ending] = {}
-        self._ended = SeqSet()
-        self._names: set[str] = set()
+        self._is_ordered = is_ordered
+        self._cover: dict[int, dict[TaskId, Delivery]] = {}
+        self._complete: dict[int, None] = {}
+        self._committing = SeqSet()
+        self._commits = 0
+        self._publishing: dict[int, rec.Committed] = {}
+        self._names: dict[str, None] = {}
 
-    def has_seen(self, delivery: Delivery) -> bool:
-        """Return whether a delivery came before."""
-        seen = self._seen.get((delivery.source, delivery.scope))
-        return seen is not None and delivery.seq in seen
+    @property
+    def size(self) -> int:
+        """Items that have not ended, and of which something is here."""
+        return len(self._cover) + len(self._publishing)
 
-    def step(self, event: Event, now: float) -> list[Action]:
+    def wants(self, delivery: Delivery) -> bool:
+        """Return whether the parts of a delivery of the present epoch are needed."""
+        return any(
+            origin not in self._committing
+            and delivery.source not in self._cover.get(origin, ())
+            for origin in delivery.origins
+        )
+
+    def step(self, event: ev.Event, now: float) -> list[act.Action]:
         """Take in one event and return what is to be done; `now` changes nothing here."""
         match event:
-            case Arrived(delivery):
+            case ev.Arrived(delivery):
                 return self._arrived(delivery)
-            case EdgeEnded():
+            case ev.Began():
+                self._cover.clear()
+                self._complete.clear()
                 return []
+            case ev.Kept(rec.Committed() as commit):
+                return [act.Publish(commit)]
+            case ev.Shown(number):
+                return self._shown(number)
             case _:
                 raise TypeError(f"a sink takes no {type(event).__name__}")
 
-    def _arrived(self, delivery: Delivery) -> list[Action]:
-        key = (delivery.source, delivery.scope)
-        if not self._seen.setdefault(key, SeqSet()).add(delivery.seq):
+    def _arrived(self, delivery: Delivery) -> list[act.Action]:
+        if not self.wants(delivery):
             return []
-        actions: list[Action] = []
-        names: tuple[str, ...] = ()
-        if delivery.outcome == "done":
-            names = tuple(self._name(part.name, delivery.item) for part in delivery.parts)
-            actions.append(KeepResult(delivery, names))
         for origin in delivery.origins:
-            actions += self._cover(origin, delivery, names)
-        return actions
+            if origin in self._committing:
+                continue
+            cover = self._cover.setdefault(origin, {})
+            cover[delivery.source] = delivery
+            if len(cover) == len(self._sinks):
+                self._complete[origin] = None
+        actions: list[act.Action] = []
+        while True:
+            group = self._group()
+            if not group:
+                return actions
+            actions.append(self._commit(group))
+
+    def _group(self) -> list[int]:
+        """Return items that can end now: complete, and with all that share a batch with them."""
+        for first in sorted(self._complete):
+            if self._is_ordered and first != self._committing.mark:
+                return []
+            group = {first: None}
+            todo = [first]
+            while todo:
+                for delivery in self._cover[todo.pop()].values():
+                    for origin in delivery.origins:
+                        if origin not in group and origin not in self._committing:
+                            group[origin] = None
+                            todo.append(origin)
+                if any(origin not in self._complete for origin in group):
+                    break
+            else:
+                return sorted(group)
+            if self._is_ordered:
+                return []
+        return []
+
+    def _commit(self, group: list[int]) -> act.Action:
+        named: dict[tuple[TaskId, ItemId], tuple[Delivery, tuple[str, ...]]] = {}
+        endings = []
+        for origin in group:
+            del self._complete[origin]
+            outcome, detail, results = self._end_of(self._cover.pop(origin), named)
+            endings.append(rec.Ending(origin, outcome, detail, results))
+            self._committing.add(origin)
+        self._commits += 1
+        commit = rec.Committed(self._commits, tuple(endings), tuple(named.values()))
+        self._publishing[self._commits] = commit
+        return act.Persist(commit, is_synced=True)
+
+    def _end_of(
+        self,
+        cover: dict[TaskId, Delivery],
+        named: dict[tuple[TaskId, ItemId], tuple[Delivery, tuple[str, ...]]],
+    ) -> tuple[Outcome, str, tuple[str, ...]]:
+        outcome: Outcome = "done"
+        detail = ""
+        results: list[str] = []
+        for source in self._sinks:
+            delivery = cover[source]
+            if _WORSE[delivery.outcome] > _WORSE[outcome]:
+                outcome, detail = delivery.outcome, delivery.detail
+            if delivery.outcome != "done":
+                continue
+            key = source, delivery.item
+            if key not in named:
+                names = tuple([self._name(part.name, delivery.item) for part in delivery.parts])
+                named[key] = delivery, names
+            results += named[key][1]
+        return outcome, detail, tuple(results)
 
     def _name(self, name: str, item: ItemId) -> str:
         """Return the name itself, or with the item's id before its ending where it is taken."""
@@ -75,19 +144,34 @@ class Sink:
             k += 1
             tag = f"~{item}" if k == 1 else f"~{item}-{k}"
             candidate = f"{stem}{tag}.{ending}" if dot and stem else f"{name}{tag}"
-        self._names.add(fold(candidate))
+        self._names[fold(candidate)] = None
         return candidate
 
-    def _cover(self, origin: int, delivery: Delivery, names: tuple[str, ...]) -> list[Action]:
-        if origin in self._ended:
+    def _shown(self, number: int) -> list[act.Action]:
+        commit = self._publishing.pop(number, None)
+        if commit is None:
             return []
-        ending = self._endings.setdefault(origin, _Ending())
-        ending.sources.add(delivery.source)
-        ending.results += names
-        if _WORSE[delivery.outcome] > _WORSE[ending.outcome]:
-            ending.outcome, ending.detail = delivery.outcome, delivery.detail
-        if len(ending.sources) < len(self._sinks):
-            return []
-        del self._endings[origin]
-        self._ended.add(origin)
-        return [Resolve(origin, ending.outcome, ending.detail, tuple(ending.results))]
+        actions: list[act.Action] = [act.Persist(rec.Published(number), is_synced=False)]
+        actions += [act.Resolve(ending) for ending in commit.endings]
+        items = dict.fromkeys(delivery.item for delivery, _ in commit.results)
+        actions += [act.DropInputs(item, SINK) for item in items]
+        actions.append(act.Settle(tuple([ending.seq for ending in commit.endings])))
+        return actions
+
+    def restore(self, record: rec.Record) -> None:
+        """Take in what this node wrote down before it died."""
+        match record:
+            case rec.Committed(number, endings, results):
+                self._commits = number
+                self._publishing[number] = record
+                for ending in endings:
+                    self._committing.add(ending.seq)
+                for _, names in results:
+                    for name in names:
+                        self._names[fold(name)] = None
+            case rec.Published(number):
+                self._publishing.pop(number, None)
+
+    def resume(self) -> list[act.Action]:
+        """Make visible what was committed and perhaps not shown."""
+        return [act.Publish(commit) for commit in self._publishing.values()]

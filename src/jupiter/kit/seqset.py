@@ -32,3 +32,23 @@ class SeqSet:
     def mark(self) -> int:
         """The smallest number that is not in the set."""
         return self._mark
+
+    @property
+    def above(self) -> tuple[int, ...]:
+        """The numbers beyond the mark, in order."""
+        return tuple(sorted(self._above))
+
+    def add_all(self, mark: int, above: tuple[int, ...]) -> tuple[int, ...]:
+        """Put in all numbers below a mark and some more; return those that were new, in order."""
+        new = [seq for seq in range(self._mark, mark) if seq not in self._above]
+        new += [seq for seq in above if seq >= mark and seq not in self]
+        for seq in new:
+            self.add(seq)
+        return tuple(new)
+
+    def copy(self) -> SeqSet:
+        """Return a set of its own with the same numbers."""
+        other = SeqSet()
+        other._mark = self._mark
+        other._above = set(self._above)
+        return other

@@ -2,36 +2,72 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
-from jupiter.model.ids import ItemId, TaskId
-from jupiter.model.items import Delivery, Outcome, Part, PartRef
+from jupiter.model.ids import ItemId, NodeId, TaskId
+from jupiter.model.items import Attempt, Delivery, Part
+from jupiter.model.records import Record
+from jupiter.model.view import Numbers, View
+from jupiter.model.words import Word
 
 
-class Arrived(msgspec.Struct, frozen=True, tag=True):
-    """A delivery is complete on this node."""
+class Timer(msgspec.Struct, frozen=True):
+    """Names what a node waits for.
 
-    delivery: Delivery
+    Attributes:
+        kind: ``retry`` and ``timeout`` of an attempt, ``resend`` to a node, ``choose`` of a place,
+            ``restart`` of the workers of a task; ``beat`` and ``lease`` come round.
+    """
+
+    kind: Literal["retry", "timeout", "resend", "choose", "restart", "beat", "lease"]
+    task: TaskId = TaskId("")
+    item: ItemId = ItemId("")
+    node: NodeId = NodeId("")
+    attempt: Attempt = (0, 0)
 
 
-class EdgeEnded(msgspec.Struct, frozen=True, tag=True):
-    """No more deliveries than `count` will ever come along an edge."""
+class Received(msgspec.Struct, frozen=True):
+    """A word came, with all its parts.
 
-    source: TaskId
-    target: TaskId
-    count: int
+    Attributes:
+        number: 0 where it is not numbered.
+    """
+
+    sender: NodeId
+    number: int
+    word: Word
 
 
-class Finished(msgspec.Struct, frozen=True, tag=True):
+class Connected(msgspec.Struct, frozen=True):
+    """The way to a node works again; what was under way on it may be lost."""
+
+    node: NodeId
+
+
+class Due(msgspec.Struct, frozen=True):
+    """The time of a `SetTimer` has come."""
+
+    timer: Timer
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """A record will survive a crash."""
+
+    record: Record
+
+
+class Finished(msgspec.Struct, frozen=True):
     """An attempt ended well; its outputs are on this node."""
 
     item: ItemId
     task: TaskId
-    attempt: int
+    attempt: Attempt
     outputs: tuple[Part, ...]
 
 
-class Failed(msgspec.Struct, frozen=True, tag=True):
+class Failed(msgspec.Struct, frozen=True):
     """An attempt ended without outputs.
 
     Attributes:
@@ -40,29 +76,25 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
 
     item: ItemId
     task: TaskId
-    attempt: int
+    attempt: Attempt
     reason: str
     is_final: bool = False
 
 
-class Due(msgspec.Struct, frozen=True, tag=True):
-    """The time of a `Later` has come."""
+class Ready(msgspec.Struct, frozen=True):
+    """The workers of a task have started."""
 
-    item: ItemId
     task: TaskId
 
 
-class Delivered(msgspec.Struct, frozen=True, tag=True):
-    """The receiver has a delivery that this node sent.
+class Unready(msgspec.Struct, frozen=True):
+    """The workers of a task could not be started."""
 
-    Attributes:
-        refs: As in `actions.Send`.
-    """
-
-    refs: tuple[PartRef, ...]
+    task: TaskId
+    reason: str
 
 
-class Offered(msgspec.Struct, frozen=True, tag=True):
+class Offered(msgspec.Struct, frozen=True):
     """An input lies ready at the ingress.
 
     Attributes:
@@ -74,34 +106,73 @@ class Offered(msgspec.Struct, frozen=True, tag=True):
     parts: tuple[Part, ...]
 
 
-class InputClosed(msgspec.Struct, frozen=True, tag=True):
+class InputClosed(msgspec.Struct, frozen=True):
     """No more inputs will be offered."""
 
 
-class Held(msgspec.Struct, frozen=True, tag=True):
+class Shown(msgspec.Struct, frozen=True):
+    """The results of a `Publish` are visible."""
+
+    number: int
+
+
+# -- between the machines of one node ----------------------------------------------------------
+
+
+class Arrived(msgspec.Struct, frozen=True):
+    """A delivery of the present epoch is complete on this node."""
+
+    delivery: Delivery
+
+
+class Began(msgspec.Struct, frozen=True):
+    """A view was taken up.
+
+    Attributes:
+        is_member: This node takes part.
+        settled: Items that had ended before.
+    """
+
+    view: View
+    is_member: bool
+    settled: Numbers
+
+
+class Settled(msgspec.Struct, frozen=True):
+    """Items have ended: nothing about them is needed any more."""
+
+    seqs: tuple[int, ...]
+
+
+class ScopeEnded(msgspec.Struct, frozen=True):
+    """No more items of a scope than `count` will come to a scattering task."""
+
+    scope: str
+    task: TaskId
+    count: int
+
+
+class Held(msgspec.Struct, frozen=True):
     """Items wait in a batch that needs further items: they must not count as in flight."""
 
     origins: tuple[int, ...]
 
 
-class Resolved(msgspec.Struct, frozen=True, tag=True):
-    """All sinks know the end of an item."""
-
-    seq: int
-    outcome: Outcome
-    detail: str
-    results: tuple[str, ...]
-
-
 Event = (
-    Arrived
-    | EdgeEnded
+    Received
+    | Connected
+    | Due
+    | Kept
     | Finished
     | Failed
-    | Due
-    | Delivered
+    | Ready
+    | Unready
     | Offered
     | InputClosed
+    | Shown
+    | Arrived
+    | Began
+    | Settled
+    | ScopeEnded
     | Held
-    | Resolved
 )

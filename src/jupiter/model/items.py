@@ -6,11 +6,15 @@ from typing import Literal
 
 import msgspec
 
-from jupiter.model.ids import ItemId, TaskId, item_id
+from jupiter.model.ids import ItemId, NodeId, TaskId, item_id
 
 Outcome = Literal["done", "filtered", "failed"]
 """``filtered``: a task gave no output for the item, so nothing follows. ``failed``: a task gave up.
 Both travel on to the sinks in place of parts, so that every item ends visibly."""
+
+
+Attempt = tuple[int, int]
+"""(epoch it started in, number): which run of a task for an item. An election names one of them."""
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -51,6 +55,10 @@ class Delivery(msgspec.Struct, frozen=True):
         parts: In the order in which the task returned them; empty unless `outcome` is ``done``.
         outcome: Whether there is anything to work on.
         detail: Why not.
+        epoch: Of the view under which it was sent; receivers fence off older ones.
+        attempt: The elected attempt of the source that made it; two deliveries of one attempt are
+            the same bytes.
+        absorbed: (scope, seq) of every item that went into a batch.
     """
 
     scope: str
@@ -61,6 +69,9 @@ class Delivery(msgspec.Struct, frozen=True):
     parts: tuple[Part, ...] = ()
     outcome: Outcome = "done"
     detail: str = ""
+    epoch: int = 0
+    attempt: Attempt = (0, 0)
+    absorbed: tuple[tuple[str, int], ...] = ()
 
     @property
     def item(self) -> ItemId:
@@ -84,6 +95,9 @@ class TaskPlan(msgspec.Struct, frozen=True):
         rank: Place in topological order; upstream tasks have smaller ones.
         cores: That one execution occupies.
         retries: Attempts after the first.
+        timeout_s: An attempt that runs longer is killed and has failed; 0 is no limit.
+        nodes: Where it may run; empty is everywhere.
+        batchers: The scattering tasks upstream, itself included: whose batches can come out of it.
     """
 
     name: TaskId
@@ -93,3 +107,6 @@ class TaskPlan(msgspec.Struct, frozen=True):
     rank: int = 0
     cores: int = 1
     retries: int = 2
+    timeout_s: float = 0.0
+    nodes: tuple[NodeId, ...] = ()
+    batchers: tuple[TaskId, ...] = ()

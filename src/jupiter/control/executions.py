@@ -1,0 +1,93 @@
+"""One item at one task of this node, from complete inputs to the end of the item."""
+
+from __future__ import annotations
+
+import enum
+
+from jupiter.control.routing import Produced
+from jupiter.model.ids import TaskId
+from jupiter.model.items import Attempt, Delivery, Outcome, Part, PartRef
+
+
+class State(enum.Enum):
+    """Where an execution is."""
+
+    QUEUED = enum.auto()
+    RUNNING = enum.auto()
+    PAUSED = enum.auto()
+    """Between two attempts."""
+    ELECTING = enum.auto()
+    """An attempt is chosen, but the choice could still be forgotten."""
+    ENDED = enum.auto()
+
+
+class Execution:
+    """One item at one task.
+
+    Attributes:
+        epoch: In which its inputs came, for the last time.
+        inputs: One delivery a parent.
+        enter_s: When the first came.
+        state: See `State`.
+        number: Of the last attempt that began.
+        attempt: The last that began and, at the end, the elected one.
+        failures: Attempts that ended without outputs.
+        outcome: With `outputs` and `detail`: of the elected attempt.
+    """
+
+    __slots__ = (
+        "attempt",
+        "detail",
+        "enter_s",
+        "epoch",
+        "failures",
+        "inputs",
+        "number",
+        "outcome",
+        "outputs",
+        "state",
+        "task",
+    )
+
+    def __init__(self, task: TaskId, inputs: tuple[Delivery, ...], enter_s: float) -> None:
+        self.task = task
+        self.inputs = inputs
+        self.enter_s = enter_s
+        self.epoch = inputs[0].epoch
+        self.state = State.QUEUED
+        self.number = 0
+        self.attempt: Attempt = (0, 0)
+        self.failures = 0
+        self.outcome: Outcome = "done"
+        self.outputs: tuple[Part, ...] = ()
+        self.detail = ""
+
+    @property
+    def lineage(self) -> tuple[Attempt, ...]:
+        """The attempts that made its inputs."""
+        return tuple([each.attempt for each in self.inputs])
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether an attempt was chosen."""
+        return self.state in (State.ELECTING, State.ENDED)
+
+    @property
+    def produced(self) -> Produced:
+        """What routing needs to know of its end."""
+        first = self.inputs[0]
+        if len(self.inputs) == 1:
+            origins, absorbed = first.origins, first.absorbed
+        else:
+            origins = tuple(dict.fromkeys(o for each in self.inputs for o in each.origins))
+            absorbed = tuple(dict.fromkeys(a for each in self.inputs for a in each.absorbed))
+        return Produced(
+            scope=first.scope,
+            seq=first.seq,
+            origins=origins,
+            outputs=tuple([PartRef(first.item, self.task, part) for part in self.outputs]),
+            outcome=self.outcome,
+            detail=self.detail,
+            attempt=self.attempt,
+            absorbed=absorbed,
+        )
