@@ -21,7 +21,7 @@ from jupiter.kit.seqset import SeqSet
 from jupiter.model import actions as act
 from jupiter.model import events as ev
 from jupiter.model import records as rec
-from jupiter.model.ids import SINK, ItemId, NodeId, TaskId
+from jupiter.model.ids import SINK, ItemId, NodeId, TaskId, is_batch
 from jupiter.model.items import Attempt, Delivery, Outcome, Part, TaskPlan
 from jupiter.model.view import Load
 from jupiter.model.words import Hold, ScopeEnd
@@ -63,7 +63,8 @@ class Dispatcher:
         self._free_cores = cores
         self._home = home
         self._epoch = 0
-        self._is_restoring = False
+        self.is_restoring = False
+        """Records are read, and nothing follows from them."""
         self._mapping: dict[TaskId, NodeId] = {}
         self._total = -1
         self._executions: dict[Key, Execution] = {}
@@ -83,6 +84,29 @@ class Dispatcher:
         return Load(len(self._ready), self._cores - self._free_cores, self._cores)
 
     @property
+    def queued(self) -> int:
+        """Executions that wait for a core."""
+        return len(self._ready)
+
+    @property
+    def free_cores(self) -> int:
+        """Cores that nothing runs on."""
+        return self._free_cores
+
+    @property
+    def memory_bytes(self) -> int:
+        """What waits in memory, in the joins of one task at most."""
+        return max((state.join.memory_bytes for state in self._tasks.values()), default=0)
+
+    def elected(self) -> dict[Key, tuple[int, Attempt]]:
+        """Return epoch and attempt of every election that is written down."""
+        return {
+            key: (execution.epoch, execution.attempt)
+            for key, execution in self._executions.items()
+            if execution.state is State.ENDED
+        }
+
+    @property
     def size(self) -> int:
         """Entries in memory, of items that have not ended."""
         return len(self._executions) + len(self._by_origin) + self.waiting
@@ -98,10 +122,7 @@ class Dispatcher:
         if execution is not None:
             if execution.epoch == delivery.epoch:
                 return False
-            if execution.is_decided and any(
-                each.source == delivery.source and each.attempt == delivery.attempt
-                for each in execution.inputs
-            ):
+            if execution.is_decided and execution.lineage == (delivery.attempt,):
                 return False
         return not self._tasks[delivery.target].join.has(delivery)
 
@@ -111,6 +132,18 @@ class Dispatcher:
         if execution is not None and execution.epoch == delivery.epoch:
             return True
         return self._tasks[delivery.target].join.has(delivery)
+
+    def keeps_inputs(self, task: TaskId, item: ItemId) -> bool:
+        """Return whether the inputs of an execution are needed."""
+        execution = self._executions.get((task, item))
+        if execution is not None and execution.state is not State.ENDED:
+            return True
+        return task in self._tasks and self._tasks[task].join.is_open(item)
+
+    def keeps_outputs(self, task: TaskId, item: ItemId) -> bool:
+        """Return whether the outputs of an execution are needed."""
+        execution = self._executions.get((task, item))
+        return execution is not None and bool(execution.outputs)
 
     def is_running(self, task: TaskId, item: ItemId, attempt: Attempt) -> bool:
         """Return whether an attempt still counts."""
@@ -162,7 +195,7 @@ class Dispatcher:
                 actions = []
             case _:
                 raise TypeError(f"a dispatcher takes no {type(event).__name__}")
-        return actions + self._start() if self._ready else actions
+        return actions + self._start() if self._ready and not self.is_restoring else actions
 
     def close(self, total: int) -> list[act.Action]:
         """Note how many items there will ever be."""
@@ -196,6 +229,7 @@ class Dispatcher:
             if old.lineage == tuple([each.attempt for each in inputs]):
                 return self._adopt(old, inputs)
             actions = self._discard(key, old)
+            actions.append(act.DropInputs(item, task, old.epoch))
         else:
             actions = []
         execution = self._executions[key] = Execution(task, inputs, enter_s)
@@ -226,7 +260,8 @@ class Dispatcher:
         if execution.state is State.QUEUED:
             self._queue(execution)
         elif execution.state is State.ENDED:
-            return self._follow(execution)
+            drop = act.DropInputs(inputs[0].item, execution.task, execution.epoch)
+            return [*self._follow(execution), drop]
         return []
 
     def _discard(self, key: Key, execution: Execution) -> list[act.Action]:
@@ -237,7 +272,7 @@ class Dispatcher:
         if execution.state is State.RUNNING:
             self._free(task)
             actions.append(act.Kill(item, task, execution.attempt))
-        if execution.outputs:
+        elif execution.is_decided and execution.outcome == "done":
             actions.append(act.DropOutputs(item, task))
         return actions
 
@@ -358,14 +393,17 @@ class Dispatcher:
         if execution is None or execution.attempt != record.attempt:
             return []
         execution.state = State.ENDED
-        drop = act.DropInputs(record.item, record.task)
-        if execution.epoch != self._epoch:
-            return [drop]  # its inputs come again in this epoch, and it is adopted
-        return [*self._follow(execution), drop]
+        actions: list[act.Action] = []
+        if execution.epoch == self._epoch:  # else its inputs come again, and it is adopted
+            actions = self._follow(execution)
+        actions.append(act.DropInputs(record.item, record.task, execution.epoch))
+        if record.outcome == "done" and not record.outputs:
+            actions.append(act.DropOutputs(record.item, record.task))
+        return actions
 
     def _follow(self, execution: Execution) -> list[act.Action]:
         """Return the deliveries after the end of an execution."""
-        if self._is_restoring:
+        if self.is_restoring:
             return []
         state = self._tasks[execution.task]
         produced = execution.produced
@@ -401,9 +439,17 @@ class Dispatcher:
         self._asleep = []
         for state in self._tasks.values():
             state.router.begin(self._epoch, event.settled)
-        if self._total >= 0:
-            return self.close(self._total)
-        return []
+        actions: list[act.Action] = []
+        if self._batching:
+            for task, item in [key for key in self._executions if is_batch(key[1])]:
+                actions += self._discard((task, item), self._executions[task, item])
+            for keys in self._by_origin.values():
+                for key in [key for key in keys if is_batch(key[1])]:
+                    del keys[key]  # other items may be in the batch of this number from now on
+            for state in self._tasks.values():
+                state.join.drop_batches()
+            actions.append(act.DropBatches())
+        return actions + self.close(self._total) if self._total >= 0 else actions
 
     def _settle(self, seqs: tuple[int, ...]) -> list[act.Action]:
         actions: list[act.Action] = []
@@ -418,14 +464,13 @@ class Dispatcher:
                 if execution is not None:
                     actions += self._discard(key, execution)
                 self._tasks[task].join.drop(item)
-                actions.append(act.DropInputs(item, task))
+                actions.append(act.DropInputs(item, task, self._epoch))
         return actions
 
     # -- after a restart -----------------------------------------------------------------------
 
     def restore(self, record: rec.Record, now: float) -> None:
         """Take in what this node wrote down before it died."""
-        self._is_restoring = True
         match record:
             case rec.Taken(delivery):
                 self._arrived(delivery, now)
@@ -448,14 +493,13 @@ class Dispatcher:
         What was elected is sent again, as nobody knows what of it arrived; attempts that were cut
         short begin anew.
         """
-        self._is_restoring = False
         actions: list[act.Action] = []
         for execution in list(self._executions.values()):
             item = execution.inputs[0].item
             if execution.state is State.ELECTING:
                 actions += self._elect(execution, execution.outcome, (), execution.detail)
             elif execution.state is State.ENDED:
-                actions.append(act.DropInputs(item, execution.task))
+                actions.append(act.DropInputs(item, execution.task, execution.epoch))
                 if execution.epoch == self._epoch:
                     actions += self._follow(execution)
             elif execution.number > self._tasks[execution.task].plan.retries + CRASHES_MAX:

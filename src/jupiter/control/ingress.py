@@ -18,24 +18,30 @@ class Ingress:
     """The way into the graph, with back-pressure and end-to-end retention.
 
     At most `in_flight_max` items are under way at once, so every queue of the stream is bounded by
-    it. Items that wait in an incomplete batch do not count, as only further items can free them.
+    it. Items that wait in an incomplete batch do not count, as only further items can free them;
+    neither do those that are complete and wait, for the sake of order, behind such an item.
     An item is kept, and sent again in every new epoch, until its results are visible.
 
     Args:
         entries: Tasks that get every item.
         in_flight_max: At least 1.
+        ending: Items whose end is decided and perhaps not visible yet: they are not sent again.
     """
 
-    def __init__(self, entries: tuple[TaskId, ...], in_flight_max: int) -> None:
+    def __init__(
+        self, entries: tuple[TaskId, ...], in_flight_max: int, ending: SeqSet | None = None
+    ) -> None:
         if in_flight_max < 1:
             raise ValueError("in_flight_max must be at least 1")
         self._router = Router(TaskPlan(INGRESS, (), entries))
         self._in_flight_max = in_flight_max
+        self._ending = ending if ending is not None else SeqSet()
         self._offered: deque[tuple[ev.Offered, float]] = deque()
         self._next = 0
         self._accepting: dict[int, tuple[rec.Accepted, float]] = {}
         self._open: dict[int, tuple[Part, ...]] = {}
         self._held: dict[int, None] = {}
+        self._parked: dict[int, None] = {}
         self._is_closed = False
         self._is_closing = False
         self._is_drained = False
@@ -49,6 +55,11 @@ class Ingress:
         return self._next if self._is_closed else -1
 
     @property
+    def count(self) -> int:
+        """Items so far."""
+        return self._next
+
+    @property
     def waiting(self) -> int:
         """Inputs that are offered and not accepted."""
         return len(self._offered)
@@ -56,7 +67,10 @@ class Ingress:
     @property
     def in_flight(self) -> int:
         """Items that count against the limit."""
-        return len(self._accepting) + len(self._open) - len(self._held)
+        count = len(self._accepting) + len(self._open) - len(self._held)
+        if self._parked and self.settled.mark in self._held:
+            count -= sum(1 for seq in self._parked if seq not in self._held)
+        return count
 
     @property
     def numbers(self) -> Numbers:
@@ -67,7 +81,8 @@ class Ingress:
         """Take in one event and return what is to be done.
 
         Args:
-            event: `Offered`, `InputClosed`, `Held`, `Settled`, `Began`, or `Kept` of its records.
+            event: `Offered`, `InputClosed`, `Held`, `Parked`, `Settled`, `Began`, or `Kept` of its
+                records.
             now: Seconds on the clock of this node.
         """
         actions: list[act.Action] = []
@@ -84,18 +99,23 @@ class Ingress:
                 for origin in origins:
                     if origin in self._open:
                         self._held[origin] = None
+            case ev.Parked(origins):
+                self._parked.update(dict.fromkeys(origins))
             case ev.Settled(seqs):
                 for seq in seqs:
                     self.settled.add(seq)
                     self._held.pop(seq, None)
+                    self._parked.pop(seq, None)
                     if self._open.pop(seq, None) is not None:
                         actions.append(act.DropOutputs(item_id(seq), INGRESS))
             case ev.Began(view):
                 self._epoch = view.epoch
                 self._router.begin(view.epoch, self.numbers)
                 self._held.clear()
+                self._parked.clear()
                 for seq, parts in self._open.items():
-                    actions += self._send(seq, parts)
+                    if seq not in self._ending:
+                        actions += self._send(seq, parts)
             case _:
                 raise TypeError(f"an ingress takes no {type(event).__name__}")
         return actions + self._accept() + self._end()
@@ -125,10 +145,14 @@ class Ingress:
         if self._is_closing and not self._offered and not self._accepting:
             self._is_closing = False
             return [act.Persist(rec.Closed(self._next), is_synced=True)]
-        if self._is_closed and not self._open and not self._is_drained:
+        if self._is_closed and not self._is_drained and len(self.settled) == self._next:
             self._is_drained = True
             return [act.Drained()]
         return []
+
+    def keeps(self, seq: int) -> bool:
+        """Return whether the files of an input are needed."""
+        return seq in self._open
 
     def restore(self, record: rec.Record) -> None:
         """Take in what this node wrote down before it died."""
@@ -138,3 +162,6 @@ class Ingress:
                 self._open[seq] = parts
             case rec.Closed():
                 self._is_closed = True
+            case rec.Committed(endings=endings):
+                for ending in endings:
+                    self._open.pop(ending.seq, None)

@@ -6,7 +6,7 @@ that arrives twice counts once, and what a newer epoch sends takes the place of 
 
 from __future__ import annotations
 
-from jupiter.model.ids import ItemId, TaskId
+from jupiter.model.ids import ItemId, TaskId, is_batch
 from jupiter.model.items import Delivery
 
 
@@ -99,6 +99,15 @@ class Join:
         gathered = self._open.pop(item, None)
         if gathered is not None:
             self.memory_bytes -= gathered.in_memory
+
+    def drop_batches(self) -> None:
+        """Forget the batches; in a new epoch they are made anew."""
+        for item in [item for item in self._open if is_batch(item)]:
+            self.drop(item)
+
+    def is_open(self, item: ItemId) -> bool:
+        """Return whether an item misses an input."""
+        return item in self._open
 
     @property
     def waiting(self) -> int:

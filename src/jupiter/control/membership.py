@@ -88,6 +88,14 @@ class Membership:
         self._is_changing = False
         self._view = view
 
+    def renew(self, now: float) -> list[act.Action]:
+        """Begin a new epoch with whoever is here."""
+        view = self.next_view(now)
+        if view is None:
+            return []
+        self._is_changing = True
+        return [act.Persist(rec.Seen(view), is_synced=True)]
+
     def next_view(self, now: float) -> View | None:
         """Return a view of who is here now; None where some task could run nowhere."""
         members: dict[NodeId, int] = {}

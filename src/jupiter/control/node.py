@@ -25,7 +25,7 @@ from jupiter.model import actions as act
 from jupiter.model import events as ev
 from jupiter.model import records as rec
 from jupiter.model import words
-from jupiter.model.ids import SINK, NodeId, TaskId, item_id
+from jupiter.model.ids import INGRESS, SINK, ItemId, NodeId, TaskId, item_id
 from jupiter.model.items import Delivery, TaskPlan
 from jupiter.model.view import Numbers, View
 
@@ -57,6 +57,7 @@ class NodeConfig:
         resend_s: As for `Outbox`.
         first_number: As for `Outbox`.
         memory_bytes_max: As for `Join`.
+        credit_max: As for `Outbox`.
     """
 
     node: NodeId
@@ -78,6 +79,7 @@ class NodeConfig:
     resend_s: float = 0.0
     first_number: int = 1
     memory_bytes_max: int = 0
+    credit_max: int = CREDIT_MAX
 
 
 class Node:
@@ -88,19 +90,20 @@ class Node:
         self.node = config.node
         self.home = config.home
         self._plans = {plan.name: plan for plan in config.plans}
-        self.view = config.view or View(0, {}, {})
+        self.view = View(0, {}, {})
         self.is_member = False
         self._settled = SeqSet()
         self._total = -1
         self._pushed = 0
         self._adopting = 0
+        self._forgetting = Numbers()
         self._asked_epoch = 0
         # Who waits for what is being written down: by target, item and source.
         self._keeping: dict[tuple[str, str, str], list[tuple[NodeId, int]]] = {}
         self.dispatcher = Dispatcher(
             config.plans, config.cores, config.home, config.memory_bytes_max
         )
-        self.outbox = Outbox(config.first_number, config.resend_s)
+        self.outbox = Outbox(config.first_number, config.resend_s, config.credit_max)
         self.placing = Placing(
             config.node, config.home, self._plans, make_policy(config.placement)
         )
@@ -109,8 +112,9 @@ class Node:
         self.sink: Sink | None = None
         self.members: Membership | None = None
         if config.node == config.home:
-            self.ingress = Ingress(entries_of(config.plans), config.in_flight_max)
             self.sink = Sink(sinks_of(config.plans), is_ordered=config.is_ordered)
+            entries = entries_of(config.plans)
+            self.ingress = Ingress(entries, config.in_flight_max, self.sink.ending)
             self.members = Membership(
                 config.home, config.plans, config.preferred, config.lease_s, config.settle_s
             )
@@ -123,6 +127,9 @@ class Node:
             act.Persist: self._persist,
             act.Expect: self._expect,
             act.Settle: self._settle,
+            act.Transmit: self._pass,
+            act.Park: self._park,
+            act.DropBatches: self._drop_batches,
         }
         self._taking: dict[type, Callable[[Any], None]] = {
             ev.Received: self._received,
@@ -146,10 +153,12 @@ class Node:
     def start(self, now: float) -> list[act.Action]:
         """Begin; return what is to be done first."""
         self._now = now
-        if self._config.view is not None:
+        first = self._config.view
+        if first is not None:
             if self.members is not None:
-                self._do(self.members.start(self.view, now))
-            self._begin(self.view)
+                self._do(self.members.start(first, now))
+            self._adopting = first.epoch
+            self._persist(act.Persist(rec.Seen(first), is_synced=True))
         self._beat_again()
         return self._flush()
 
@@ -168,7 +177,7 @@ class Node:
         """Return whether the parts of a delivery that comes in must be stored."""
         if delivery.epoch != self.view.epoch or not self.is_member:
             return False
-        if all(origin in self._settled for origin in delivery.origins):
+        if self._is_over(delivery):
             return False
         if delivery.target == SINK:
             return self.sink is not None and self.sink.wants(delivery)
@@ -203,7 +212,7 @@ class Node:
 
     def _send(self, send: act.Send) -> None:
         delivery = send.delivery
-        if delivery.epoch != self.view.epoch:
+        if delivery.epoch != self.view.epoch or self._is_over(delivery):
             return
         node = self.placing.where(delivery.target, delivery.item)
         if node is None:
@@ -223,6 +232,19 @@ class Node:
             self._heed(self.node, 0, say.word)
         else:
             self._out += self.outbox.post(say.node, say.word)
+
+    def _park(self, park: act.Park) -> None:
+        self._enter(ev.Parked(park.origins))
+
+    def _drop_batches(self, drop: act.DropBatches) -> None:
+        showing = self.sink.showing if self.sink is not None else ()
+        self._out.append(act.DropBatches(showing))
+
+    def _pass(self, transmit: act.Transmit) -> None:
+        if transmit.node == self.node:
+            self._todo.append(ev.Received(self.node, 0, transmit.word))
+        else:
+            self._out.append(transmit)
 
     def _persist(self, persist: act.Persist) -> None:
         level = self._config.level
@@ -244,7 +266,7 @@ class Node:
         new = tuple([seq for seq in settle.seqs if self._settled.add(seq)])
         self._forget(new)
         if self.ingress is not None:
-            self._do([act.DropInputs(item_id(seq), SINK) for seq in new])
+            self._do([act.DropInputs(item_id(seq), SINK, self.view.epoch) for seq in new])
             self._do(self.ingress.step(ev.Settled(new), self._now))
             is_over = len(self._settled) == self.ingress.total
             if is_over or len(self._settled) - self._pushed >= self._config.in_flight_max // 2:
@@ -253,6 +275,7 @@ class Node:
     def _forget(self, seqs: tuple[int, ...]) -> None:
         if not seqs:
             return
+        self._out += self.outbox.forget(self._settled)
         self._do(self.dispatcher.step(ev.Settled(seqs), self._now))
         if self.placing.is_asking:
             self.placing.forget(self._settled.mark)
@@ -273,8 +296,10 @@ class Node:
         if delivery.target == SINK:
             if self.sink is not None:
                 self._do(self.sink.step(event, self._now))
-        elif not all(origin in self._settled for origin in delivery.origins):
+        elif not self._is_over(delivery):
             self._do(self.dispatcher.step(event, self._now))
+        else:
+            self._out.append(act.DropInputs(delivery.item, delivery.target, delivery.epoch))
 
     def _shown(self, event: ev.Shown) -> None:
         if self.sink is not None:
@@ -322,14 +347,17 @@ class Node:
                 if self._is_present(word.epoch, sender, number):
                     self._take(delivery, sender, number)
             case words.Ask():
-                if self._is_present(word.epoch, sender, number):
+                is_open = word.last >= self._settled.mark
+                if self._is_present(word.epoch, sender, number) and is_open:
                     self._do(self.placing.asked(word, sender, number))
             case words.Placed():
-                self.outbox.acked(sender, word.number, CREDIT_MAX)
-                self._do(self.placing.placed(word))
+                self.outbox.acked(sender, word.number, self._config.credit_max)
+                self._out += self.outbox.pump(sender)
+                if word.last >= self._settled.mark:
+                    self._do(self.placing.placed(word))
             case words.Query():
                 answer = words.Quote(word.task, word.item, self.dispatcher.load)
-                self._whisper(sender, answer)
+                self._pass(act.Transmit(sender, 0, answer))
             case words.Quote():
                 self._do(self.placing.quoted(word, sender))
             case words.Hold():
@@ -358,6 +386,9 @@ class Node:
     def _take(self, delivery: Delivery, sender: NodeId, number: int) -> None:
         """Write a delivery down, acknowledge it, and let its task have it."""
         target = delivery.target
+        if self._is_over(delivery):
+            self._acknowledge(sender, number)
+            return
         if target == SINK or self._config.level == "none":
             self._acknowledge(sender, number)
             self._todo.append(ev.Arrived(delivery))
@@ -380,15 +411,8 @@ class Node:
 
     def _acknowledge(self, node: NodeId, number: int) -> None:
         if number:
-            credit = CREDIT_MAX - self.dispatcher.load.queued
+            credit = self._config.credit_max - self.dispatcher.queued
             self._out.append(act.Transmit(node, 0, words.Ack(number, max(1, credit), self._now)))
-
-    def _whisper(self, node: NodeId, word: words.Word) -> None:
-        """Say something that need not arrive."""
-        if node == self.node:
-            self._heed(node, 0, word)
-        else:
-            self._out.append(act.Transmit(node, 0, word))
 
     # -- records -------------------------------------------------------------------------------
 
@@ -401,9 +425,14 @@ class Node:
                 key = (delivery.target, delivery.item, delivery.source)
                 if self._done_keeping(key, delivery.epoch):
                     self._arrived(ev.Arrived(delivery))
+                elif not self.dispatcher.keeps_inputs(delivery.target, delivery.item):
+                    drop = act.DropInputs(delivery.item, delivery.target, delivery.epoch)
+                    self._out.append(drop)
             case rec.Told(word):
                 if self._done_keeping(("", word.task, word.scope), word.epoch):
                     self._dispatch(ev.ScopeEnded(word.scope, word.task, word.count))
+            case rec.Forgotten(settled):
+                self._forget(self._settled.add_all(settled.mark, settled.above))
             case rec.Assigned():
                 self._do(self.placing.kept(record))
             case rec.Seen(view):
@@ -430,23 +459,30 @@ class Node:
     # -- epochs --------------------------------------------------------------------------------
 
     def _begin(self, view: View) -> None:
-        """Take up a view."""
+        """Take up a view, and do what follows from it."""
         if view.epoch < self.view.epoch:
             return
-        self.view = view
-        self.is_member = view.members.get(self.node) == self._config.incarnation
-        self._keeping.clear()
         self._out += self.outbox.begin(view.epoch, tuple(view.members))
-        self.placing.begin(view)
-        settled = Numbers(self._settled.mark, self._settled.above)
-        began = ev.Began(view, self.is_member, settled)
-        self._do(self.dispatcher.step(began, self._now))
+        began = self._take_up(view)
         self._want_workers()
         if self.sink is not None:
             self._do(self.sink.step(began, self._now))
         if self.ingress is not None:
             self._push()
             self._do(self.ingress.step(began, self._now))
+
+    def _take_up(self, view: View) -> ev.Began:
+        self.view = view
+        self.is_member = view.members.get(self.node) == self._config.incarnation
+        self._keeping.clear()
+        self.placing.begin(view)
+        settled = Numbers(self._settled.mark, self._settled.above)
+        began = ev.Began(view, self.is_member, settled)
+        self._do(self.dispatcher.step(began, self._now))
+        return began
+
+    def _is_over(self, delivery: Delivery) -> bool:
+        return all([origin in self._settled for origin in delivery.origins])
 
     def _want_workers(self) -> None:
         if not self._config.has_workers:
@@ -455,6 +491,9 @@ class Node:
             return
         here = self.placing.tasks_here() if self.is_member else ()
         self._do(self.workers.want(here))
+        for task in self._plans:
+            if task not in here:
+                self._dispatch(ev.Unready(task, "it runs elsewhere"))
         for task in here:
             if self.workers.is_running(task):
                 self._dispatch(ev.Ready(task))
@@ -508,11 +547,11 @@ class Node:
         """Take up what home knows."""
         if self.ingress is not None or status.view.epoch < self.view.epoch:
             return
-        new = self._settled.add_all(status.settled.mark, status.settled.above)
-        if new:
-            self._persist(act.Persist(rec.Forgotten(status.settled), is_synced=False))
-            self._forget(new)
-        if status.total != self._total:
+        if status.settled.count > self._forgetting.count:
+            # Only what is written down may be dropped: files and journal are not lost together.
+            self._forgetting = status.settled
+            self._persist(act.Persist(rec.Forgotten(status.settled), is_synced=True))
+        if self._total < 0 <= status.total:  # an old word may come after a new one
             self._total = status.total
             self._do(self.dispatcher.close(status.total))
         if status.view.epoch > max(self.view.epoch, self._adopting):
@@ -524,11 +563,13 @@ class Node:
     def restore(self, records: Iterable[rec.Record], now: float) -> None:
         """Take in what this node wrote down before it died, in order."""
         self._now = now
+        self.dispatcher.is_restoring = True
         for record in records:
             match record:
                 case rec.Seen(view):
-                    self._begin(view)
-                    self._out.clear()
+                    self._take_up(view)
+                case rec.Taken(delivery) if self._is_over(delivery):
+                    continue
                 case rec.Taken() | rec.Started() | rec.Elected():
                     self.dispatcher.restore(record, now)
                 case rec.Assigned():
@@ -543,22 +584,45 @@ class Node:
                     self._restore_home(record)
         self._out.clear()
         self._todo.clear()
+        self.dispatcher.is_restoring = False
 
     def _restore_home(self, record: rec.Record) -> None:
         if self.ingress is None or self.sink is None:
             return
         self.ingress.restore(record)
+        if isinstance(record, rec.Published):
+            for seq in self.sink.seqs_of(record.number):
+                self._settled.add(seq)
+                self.ingress.settled.add(seq)
         self.sink.restore(record)
+
+    def keeps_inputs(self, task: TaskId, item: ItemId) -> bool:
+        """Return whether input files that were found after a restart are needed."""
+        if task == SINK:
+            return self.sink is not None and item in self.sink.showing
+        return self.dispatcher.keeps_inputs(task, item)
+
+    def keeps_outputs(self, task: TaskId, item: ItemId) -> bool:
+        """Return whether output files that were found after a restart are needed."""
+        if task == INGRESS:
+            return self.ingress is not None and self.ingress.keeps(int(item))
+        return self.dispatcher.keeps_outputs(task, item)
 
     def resume(self, now: float) -> list[act.Action]:
         """Go on after the last record; home begins a new epoch, as it forgot what was under way."""
+        if self.members is None or self.sink is None:
+            self._now = now
+            self._want_workers()
+            self._do(self.dispatcher.resume())
+            self._beat_again()
+            return self._flush()
+        if not self.view.epoch:
+            return self.start(now)
         self._now = now
+        self._want_workers()
         self._do(self.dispatcher.resume())
-        if self.members is not None and self.sink is not None:
-            self._do(self.members.start(self.view, now))
-            self._do(self.sink.resume())
-            view = self.members.next_view(now)
-            if view is not None:
-                self._do([act.Persist(rec.Seen(view), is_synced=True)])
+        self._do(self.members.start(self.view, now))
+        self._do(self.members.renew(now))
+        self._do(self.sink.resume())
         self._beat_again()
         return self._flush()

@@ -9,14 +9,15 @@ receiver slows its senders down and stops none for good.
 from __future__ import annotations
 
 from jupiter.kit.backoff import delay_s
+from jupiter.kit.seqset import SeqSet
 from jupiter.model.actions import Action, SetTimer, Transmit
 from jupiter.model.events import Timer
 from jupiter.model.ids import NodeId
 from jupiter.model.items import PartRef
-from jupiter.model.words import Word
+from jupiter.model.words import Ask, Deliver, Word
 
 CREDIT_MAX = 64
-"""Words under way to a node that has not said anything yet, and the most it may allow."""
+"""Words under way to one node, where nothing else is asked for."""
 
 
 class _Lane:
@@ -24,11 +25,11 @@ class _Lane:
 
     __slots__ = ("credit", "is_armed", "open", "rounds", "under_way", "waiting")
 
-    def __init__(self) -> None:
+    def __init__(self, credit: int) -> None:
         self.open: dict[int, Transmit] = {}
         self.under_way: dict[int, None] = {}
         self.waiting: dict[int, None] = {}
-        self.credit = CREDIT_MAX
+        self.credit = credit
         self.rounds = 0
         self.is_armed = False
 
@@ -40,11 +41,16 @@ class Outbox:
         first: The first number; higher than any that this node used before it was restarted.
         resend_s: Seconds after which a word is transmitted again; 0 where the network loses nothing
             without a `Connected` to follow.
+        credit_max: Words under way to a node that has not said anything yet, and the most that it
+            may allow.
     """
 
-    def __init__(self, first: int = 1, resend_s: float = 0.0) -> None:
+    def __init__(
+        self, first: int = 1, resend_s: float = 0.0, credit_max: int = CREDIT_MAX
+    ) -> None:
         self._number = first
         self._resend_s = resend_s
+        self._credit_max = credit_max
         self._lanes: dict[NodeId, _Lane] = {}
 
     @property
@@ -63,7 +69,7 @@ class Outbox:
         number, self._number = self._number, self._number + 1
         lane = self._lanes.get(node)
         if lane is None:
-            lane = self._lanes[node] = _Lane()
+            lane = self._lanes[node] = _Lane(self._credit_max)
         transmit = lane.open[number] = Transmit(node, number, word, refs)
         if len(lane.under_way) >= lane.credit:
             lane.waiting[number] = None
@@ -78,7 +84,7 @@ class Outbox:
         lane = self._lanes.get(node)
         if lane is None:
             return None
-        lane.credit = max(1, min(CREDIT_MAX, credit))
+        lane.credit = max(1, min(self._credit_max, credit))
         lane.rounds = 0
         lane.under_way.pop(number, None)
         lane.waiting.pop(number, None)
@@ -119,6 +125,26 @@ class Outbox:
         for node, lane in list(self._lanes.items()):
             for number, transmit in list(lane.open.items()):
                 if getattr(transmit.word, "epoch", epoch) < epoch or node not in members:
+                    del lane.open[number]
+                    lane.under_way.pop(number, None)
+                    lane.waiting.pop(number, None)
+            actions += self.pump(node)
+        return actions
+
+    def forget(self, settled: SeqSet) -> list[Action]:
+        """Drop what concerns items that have ended, whether or not it arrived."""
+
+        def is_over(word: Word) -> bool:
+            if isinstance(word, Deliver):
+                return all(origin in settled for origin in word.delivery.origins)
+            return isinstance(word, Ask) and word.last < settled.mark
+
+        actions: list[Action] = []
+        for node, lane in self._lanes.items():
+            if not lane.open:
+                continue
+            for number, transmit in list(lane.open.items()):
+                if is_over(transmit.word):
                     del lane.open[number]
                     lane.under_way.pop(number, None)
                     lane.waiting.pop(number, None)

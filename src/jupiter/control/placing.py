@@ -51,7 +51,7 @@ class Placing:
         self._view = View(0, {}, {})
         self._candidates: dict[TaskId, tuple[NodeId, ...]] = {}
         self._found: dict[Key, tuple[NodeId, int]] = {}
-        self._asked: dict[Key, None] = {}
+        self._asked: dict[Key, int] = {}
         self._parked: dict[Key, list[act.Send]] = {}
         self._assigned: dict[Key, tuple[NodeId, int]] = {}
         self._keeping: dict[Key, list[tuple[NodeId, int]]] = {}
@@ -100,6 +100,11 @@ class Placing:
         for memory in (self._found, self._assigned):
             for key in [key for key, (_, last) in memory.items() if last < mark]:
                 del memory[key]
+        for key in [key for key, last in self._asked.items() if last < mark]:
+            del self._asked[key]
+            self._parked.pop(key, None)
+        for key in [key for key, opened in self._choosing.items() if opened.last < mark]:
+            del self._choosing[key]
 
     # -- who asks ------------------------------------------------------------------------------
 
@@ -122,7 +127,7 @@ class Placing:
         key = task, item
         if key in self._asked or self.where(task, item) is not None:
             return []
-        self._asked[key] = None
+        self._asked[key] = last
         return [act.Say(self._view.mapping[task], Ask(self._view.epoch, task, item, last))]
 
     def placed(self, word: Placed) -> list[act.Action]:
@@ -130,6 +135,7 @@ class Placing:
         key = word.task, word.item
         if word.epoch != self._view.epoch or key in self._found:
             return []
+        self._asked.pop(key, None)
         self._found[key] = word.node, word.last
         return list(self._parked.pop(key, ()))
 

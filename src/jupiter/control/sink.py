@@ -30,7 +30,8 @@ class Sink:
         self._is_ordered = is_ordered
         self._cover: dict[int, dict[TaskId, Delivery]] = {}
         self._complete: dict[int, None] = {}
-        self._committing = SeqSet()
+        self.ending = SeqSet()
+        """Items whose end is decided, whether or not it is visible yet."""
         self._commits = 0
         self._publishing: dict[int, rec.Committed] = {}
         self._names: dict[str, None] = {}
@@ -43,7 +44,7 @@ class Sink:
     def wants(self, delivery: Delivery) -> bool:
         """Return whether the parts of a delivery of the present epoch are needed."""
         return any(
-            origin not in self._committing
+            origin not in self.ending
             and delivery.source not in self._cover.get(origin, ())
             for origin in delivery.origins
         )
@@ -68,7 +69,7 @@ class Sink:
         if not self.wants(delivery):
             return []
         for origin in delivery.origins:
-            if origin in self._committing:
+            if origin in self.ending:
                 continue
             cover = self._cover.setdefault(origin, {})
             cover[delivery.source] = delivery
@@ -78,20 +79,25 @@ class Sink:
         while True:
             group = self._group()
             if not group:
-                return actions
+                break
             actions.append(self._commit(group))
+        if self._is_ordered:
+            parked = tuple([origin for origin in delivery.origins if origin in self._complete])
+            if parked:
+                actions.append(act.Park(parked))
+        return actions
 
     def _group(self) -> list[int]:
         """Return items that can end now: complete, and with all that share a batch with them."""
         for first in sorted(self._complete):
-            if self._is_ordered and first != self._committing.mark:
+            if self._is_ordered and first != self.ending.mark:
                 return []
             group = {first: None}
             todo = [first]
             while todo:
                 for delivery in self._cover[todo.pop()].values():
                     for origin in delivery.origins:
-                        if origin not in group and origin not in self._committing:
+                        if origin not in group and origin not in self.ending:
                             group[origin] = None
                             todo.append(origin)
                 if any(origin not in self._complete for origin in group):
@@ -109,7 +115,7 @@ class Sink:
             del self._complete[origin]
             outcome, detail, results = self._end_of(self._cover.pop(origin), named)
             endings.append(rec.Ending(origin, outcome, detail, results))
-            self._committing.add(origin)
+            self.ending.add(origin)
         self._commits += 1
         commit = rec.Committed(self._commits, tuple(endings), tuple(named.values()))
         self._publishing[self._commits] = commit
@@ -153,10 +159,21 @@ class Sink:
             return []
         actions: list[act.Action] = [act.Persist(rec.Published(number), is_synced=False)]
         actions += [act.Resolve(ending) for ending in commit.endings]
-        items = dict.fromkeys(delivery.item for delivery, _ in commit.results)
-        actions += [act.DropInputs(item, SINK) for item in items]
+        items = {delivery.item: delivery.epoch for delivery, _ in commit.results}
+        actions += [act.DropInputs(item, SINK, epoch) for item, epoch in items.items()]
         actions.append(act.Settle(tuple([ending.seq for ending in commit.endings])))
         return actions
+
+    @property
+    def showing(self) -> tuple[ItemId, ...]:
+        """The items with results that must still be shown."""
+        commits = self._publishing.values()
+        return tuple([delivery.item for commit in commits for delivery, _ in commit.results])
+
+    def seqs_of(self, number: int) -> tuple[int, ...]:
+        """Return the items that end by a commit which is not shown yet."""
+        commit = self._publishing.get(number)
+        return tuple([ending.seq for ending in commit.endings]) if commit is not None else ()
 
     def restore(self, record: rec.Record) -> None:
         """Take in what this node wrote down before it died."""
@@ -165,7 +182,7 @@ class Sink:
                 self._commits = number
                 self._publishing[number] = record
                 for ending in endings:
-                    self._committing.add(ending.seq)
+                    self.ending.add(ending.seq)
                 for _, names in results:
                     for name in names:
                         self._names[fold(name)] = None

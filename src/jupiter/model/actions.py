@@ -86,10 +86,15 @@ class Stop(msgspec.Struct, frozen=True):
 
 
 class DropInputs(msgspec.Struct, frozen=True):
-    """The input files of an execution are no longer needed."""
+    """The input files of an execution are no longer needed.
+
+    Attributes:
+        epoch: Those that came in it or before; later ones are kept.
+    """
 
     item: ItemId
     task: TaskId
+    epoch: int
 
 
 class DropOutputs(msgspec.Struct, frozen=True):
@@ -97,6 +102,16 @@ class DropOutputs(msgspec.Struct, frozen=True):
 
     item: ItemId
     task: TaskId
+
+
+class DropBatches(msgspec.Struct, frozen=True):
+    """No batch comes again in a new epoch: no file of any of them is needed.
+
+    Attributes:
+        but: Except what is to be shown of these.
+    """
+
+    but: tuple[ItemId, ...] = ()
 
 
 class Evict(msgspec.Struct, frozen=True):
@@ -159,6 +174,12 @@ class Expect(msgspec.Struct, frozen=True):
     last: int
 
 
+class Park(msgspec.Struct, frozen=True):
+    """Tell the ingress that complete items wait for earlier ones."""
+
+    origins: tuple[int, ...]
+
+
 class Settle(msgspec.Struct, frozen=True):
     """Items have ended, for good."""
 
@@ -176,6 +197,7 @@ Action = (
     | Stop
     | DropInputs
     | DropOutputs
+    | DropBatches
     | Evict
     | Accept
     | Publish
@@ -185,4 +207,5 @@ Action = (
     | Send
     | Expect
     | Settle
+    | Park
 )

@@ -158,6 +158,12 @@ class Held(msgspec.Struct, frozen=True):
     origins: tuple[int, ...]
 
 
+class Parked(msgspec.Struct, frozen=True):
+    """Items are complete and wait for earlier ones, as order was asked for."""
+
+    origins: tuple[int, ...]
+
+
 Event = (
     Received
     | Connected
@@ -175,4 +181,5 @@ Event = (
     | Settled
     | ScopeEnded
     | Held
+    | Parked
 )

@@ -21,3 +21,8 @@ SINK = TaskId("@out")
 def item_id(seq: int, scope: str = "") -> ItemId:
     """Return the id of the item with a sequence number, of the ingress or of a batching task."""
     return ItemId(f"{scope}.{seq}" if scope else str(seq))
+
+
+def is_batch(item: ItemId) -> bool:
+    """Return whether an id is that of a batch."""
+    return "." in item

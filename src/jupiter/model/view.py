@@ -45,3 +45,8 @@ class Numbers(msgspec.Struct, frozen=True, array_like=True):
 
     mark: int = 0
     above: tuple[int, ...] = ()
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return self.mark + len(self.above)

@@ -28,7 +28,9 @@ class Disk:
     """Files and one journal, with a write cache.
 
     What was written since the last sync survives the death of a process and not a power cut: that
-    keeps a beginning of the journal's new records, and any of the new writes to files.
+    keeps a beginning of the journal's new records, and any of the new writes to files. A record
+    that must be safe is written only when the files it speaks of are, so none ever speaks of files
+    that a power cut took.
     """
 
     def __init__(self) -> None:
@@ -36,6 +38,7 @@ class Disk:
         self._safe = Image()
         self._unsafe: list[tuple[Key, Any]] = []
         self._unsafe_records: list[Record] = []
+        self._staged: list[Record] = []
 
     def put(self, key: Key, value: Any) -> None:
         """Write a file."""
@@ -52,8 +55,15 @@ class Disk:
         self.image.records.append(record)
         self._unsafe_records.append(record)
 
-    def sync(self) -> None:
-        """Make everything that was written so far safe."""
+    def stage(self, record: Record) -> None:
+        """Let a record go with the next sync, behind the files."""
+        self._staged.append(record)
+
+    def sync(self, records: int = 0) -> None:
+        """Make everything that was written so far safe, then the first of the staged records."""
+        for record in self._staged[:records]:
+            self.append(record)
+        del self._staged[:records]
         for key, value in self._unsafe:
             _apply(self._safe.files, key, value)
         self._safe.records += self._unsafe_records
@@ -61,13 +71,21 @@ class Disk:
 
     def power_cut(self, draw: Stream) -> None:
         """Lose what was not safe, or most of it."""
+        is_in_sync = bool(self._staged) and draw.random() < 0.5
         for key, value in self._unsafe:
-            if draw.random() < 0.5:
+            if is_in_sync or draw.random() < 0.5:
                 _apply(self._safe.files, key, value)
+        if is_in_sync:
+            self._unsafe_records += self._staged
+        self._staged = []
         kept = int(draw.random() * (len(self._unsafe_records) + 1))
         self._safe.records += self._unsafe_records[:kept]
         self._unsafe, self._unsafe_records = [], []
         self.image = Image(dict(self._safe.files), list(self._safe.records))
+
+    def crash(self) -> None:
+        """Lose what the process had not written yet."""
+        self._staged = []
 
     def wipe(self) -> None:
         """Lose everything."""

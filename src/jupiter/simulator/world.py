@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from jupiter.control.node import Node, NodeConfig
@@ -18,7 +18,7 @@ from jupiter.kit.rng import Stream
 from jupiter.model import actions as act
 from jupiter.model import events as ev
 from jupiter.model import words
-from jupiter.model.ids import INGRESS, SINK, NodeId, TaskId, item_id
+from jupiter.model.ids import INGRESS, SINK, NodeId, TaskId, is_batch, item_id
 from jupiter.model.items import Attempt, Delivery, Part
 from jupiter.model.records import Accepted
 from jupiter.model.run import ItemRecord, TaskRecord, TransferRecord
@@ -152,6 +152,7 @@ class Host:
         rate: Seconds of its clock in one of the world's.
         offset_s: What its clock shows at the beginning.
         start_s: How long the workers of a task take to start.
+        failed_starts: How many times they fail to, at first.
         make: Makes its node, anew after every crash.
     """
 
@@ -164,6 +165,7 @@ class Host:
         rate: float = 1.0,
         offset_s: float = 0.0,
         start_s: float = 0.0,
+        failed_starts: int = 0,
         make: Callable[[NodeConfig], Node] = Node,
     ) -> None:
         self.world = world
@@ -183,14 +185,16 @@ class Host:
         self._rate = rate
         self._offset_s = offset_s
         self._start_s = start_s
+        self._failed_starts = failed_starts
         self._paused_until_s = 0.0
         self._backlog: deque[ev.Event] = deque()
         self._running: dict[tuple[str, str, Attempt], int] = {}
+        self._made: dict[tuple[str, str, Attempt], dict[str, Content]] = {}
         self._runs = 0
         self._unsynced: list[ev.Kept] = []
         self._is_syncing = False
         self._todo: deque[ev.Event] = deque()
-        self._offered: deque[tuple[Content, ...]] = deque()
+        self._offered: deque[tuple[tuple[Part, ...], tuple[Content, ...]]] = deque()
         self._offered_s: dict[int, float] = {}
         self._accepted_s: dict[int, tuple[str, float, float]] = {}
         self._is_stepping = False
@@ -203,6 +207,7 @@ class Host:
             act.Persist: self._persist,
             act.DropInputs: self._drop_inputs,
             act.DropOutputs: self._drop_outputs,
+            act.DropBatches: self._drop_batches,
             act.Accept: self._accept,
             act.Publish: self._publish,
             act.Resolve: self._resolve,
@@ -221,6 +226,11 @@ class Host:
     def machines(self) -> Node:
         """What decides on this host; another object after each crash."""
         return self._node
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether the agent stands still."""
+        return self.world.now < self._paused_until_s
 
     @property
     def clock_s(self) -> float:
@@ -245,10 +255,15 @@ class Host:
         self._backlog.clear()
         self._todo.clear()
         self._running.clear()
+        self._made.clear()
         self._unsynced.clear()
+        self._offered.clear()
         self._is_syncing = False
         if is_power_cut and self.world.draw is not None:
             self.disk.power_cut(self.world.draw)
+        else:
+            self.disk.crash()
+        if is_power_cut:
             if self.config.level == "ingress" and self.config.node != self.config.home:
                 self.disk.wipe()  # an agent that finds another boot trusts nothing of it
 
@@ -262,12 +277,10 @@ class Host:
         """Start the agent again, from what is on the disk."""
         if self.is_up or self.is_gone:
             return
-        from dataclasses import replace
-
         is_known = bool(self.disk.image.records) or self.config.node == self.config.home
         self.config = replace(
             self.config,
-            view=None,
+            view=self.config.view if self.config.node == self.config.home else None,
             incarnation=self.config.incarnation if is_known else self.config.incarnation + self.life,
             first_number=(self.life << 32) + 1,
             ready=(),
@@ -276,10 +289,20 @@ class Host:
         self._node = self._make(self.config)
         if is_known:
             self._node.restore(self.disk.image.records, self.clock_s)
+            self._sweep()
             self._do(self._node.resume(self.clock_s))
         else:
+            self.disk.wipe()
             self._do(self._node.start(self.clock_s))
         self._settle_todo()
+
+    def _sweep(self) -> None:
+        """Drop the files that nothing in the journal speaks of."""
+        for key in list(self.disk.image.files):
+            if key[0] == "in" and not self._node.keeps_inputs(key[1], key[2]):
+                self.disk.drop(key)
+            elif key[0] == "out" and not self._node.keeps_outputs(key[1], key[2]):
+                self.disk.drop(key)
 
     def pause(self, seconds: float) -> None:
         """Stop the agent for a while; its memory and its running tasks stay."""
@@ -300,7 +323,7 @@ class Host:
         """Give an event to the agent, and do what it decides."""
         if not self.is_up:
             return
-        if self.world.now < self._paused_until_s:
+        if self.is_paused:
             self._backlog.append(event)
             return
         if self._is_stepping:
@@ -316,6 +339,8 @@ class Host:
 
     def _step(self, event: ev.Event) -> None:
         self._is_stepping = True
+        if self._made and isinstance(event, ev.Finished):
+            self._keep_outputs(event)
         world = self.world
         if world.trace is not None:
             world.trace(f"{world.now!r} {self.name} {event!r}")
@@ -345,6 +370,10 @@ class Host:
         """Take in a word from the network."""
         if not self.is_up:
             return
+        if self.is_paused:
+            again = (sender, number, word, body, sent_s, life)
+            self.world.at(self._paused_until_s, self.receive, *again)
+            return
         if isinstance(word, words.Deliver) and self._node.wants(word.delivery):
             if self.world.is_watched:
                 self._store(word.delivery, body)
@@ -364,6 +393,8 @@ class Host:
         return tuple(found)
 
     def _store(self, delivery: Delivery, body: tuple[Content, ...]) -> None:
+        if not body:
+            return
         key = ("in", delivery.target, delivery.item, delivery.epoch, delivery.source)
         self.disk.put(key, (delivery.attempt, body))
 
@@ -375,12 +406,19 @@ class Host:
 
     def _drop_inputs(self, drop: act.DropInputs) -> None:
         if self.world.is_watched:
-            for key in [k for k in self.disk.image.files if k[:3] == ("in", drop.task, drop.item)]:
+            start = ("in", drop.task, drop.item)
+            files = self.disk.image.files
+            for key in [k for k in files if k[:3] == start and k[3] <= drop.epoch]:
                 self.disk.drop(key)
 
     def _drop_outputs(self, drop: act.DropOutputs) -> None:
         if self.world.is_watched:
             self.disk.drop(("out", drop.task, drop.item))
+
+    def _drop_batches(self, drop: act.DropBatches) -> None:
+        for key in [k for k in self.disk.image.files if k[0] != "result" and is_batch(k[2])]:
+            if key[1] != SINK or key[2] not in drop.but:
+                self.disk.drop(key)
 
     # -- actions -------------------------------------------------------------------------------
 
@@ -396,12 +434,13 @@ class Host:
     def _persist(self, persist: act.Persist) -> None:
         record = persist.record
         if isinstance(record, Accepted):
-            self._keep_input(record)
-        self.disk.append(record)
+            self._keep_input(record.seq)
         kept = ev.Kept(record)
         if not persist.is_synced:
+            self.disk.append(record)
             self._todo.append(kept)
             return
+        self.disk.stage(record)
         self._unsynced.append(kept)
         if not self._is_syncing:
             self._sync()
@@ -414,7 +453,7 @@ class Host:
     def _synced(self, life: int, batch: list[ev.Kept]) -> None:
         if life != self.life:
             return
-        self.disk.sync()
+        self.disk.sync(len(batch))
         self._is_syncing = False
         for kept in batch:
             self.tell(kept)
@@ -442,15 +481,13 @@ class Host:
     def _inputs_of(self, run: act.Run) -> list[list[Content]]:
         found: list[list[Content]] = []
         for each in run.inputs:
-            if each.outcome != "done":
-                found.append([])
+            if not each.parts:
                 continue
             key = ("in", run.task, run.item, each.epoch, each.source)
             stored = self.disk.image.files.get(key)
             if stored is None:
                 raise AssertionError(f"{self.name} runs {run.task} of {run.item} without its input")
-            if each.parts:
-                found.append(list(stored[1]))
+            found.append(list(stored[1]))
         return found
 
     def _ended(self, life: int, number: int, run: act.Run, outcome: Outcome, began_s: float) -> None:
@@ -478,15 +515,23 @@ class Host:
             return
         if self.world.is_watched:
             names = [part.name for part in outcome.parts]
-            stored = dict(zip(names, outcome.contents, strict=True))
-            self.disk.put(("out", run.task, run.item), stored)
+            self._made[key] = dict(zip(names, outcome.contents, strict=True))
         self.tell(ev.Finished(run.item, run.task, run.attempt, outcome.parts))
+
+    def _keep_outputs(self, event: ev.Finished) -> None:
+        """Give the outputs of an attempt that still counts their place."""
+        stored = self._made.pop((event.task, event.item, event.attempt))
+        if self._node.dispatcher.is_running(event.task, event.item, event.attempt):
+            self.disk.put(("out", event.task, event.item), stored)
 
     def _kill(self, kill: act.Kill) -> None:
         self._running.pop((kill.task, kill.item, kill.attempt), None)
 
     def _start(self, start: act.Start) -> None:
-        ready = ev.Ready(start.task)
+        ready: ev.Event = ev.Ready(start.task)
+        if self._failed_starts:
+            self._failed_starts -= 1
+            ready = ev.Unready(start.task, "no memory")
         self.world.at(self.world.now + self._start_s, self._tell_life, self.life, ready)
 
     def _nothing(self, action: act.Action) -> None:
@@ -497,17 +542,19 @@ class Host:
     def offer(self, name: str, parts: tuple[Part, ...], contents: tuple[Content, ...] = ()) -> None:
         """Lay an input ready."""
         if self.is_up:
-            self._offered.append(contents)
+            self._offered.append((parts, contents))
             self.tell(ev.Offered(name, parts))
 
-    def _keep_input(self, record: Accepted) -> None:
+    def _keep_input(self, seq: int) -> None:
+        parts, contents = self._offered.popleft()
         if self.world.is_watched:
-            contents = self._offered.popleft()
-            names = [part.name for part in record.parts]
-            key = ("out", INGRESS, item_id(record.seq))
+            names = [part.name for part in parts]
+            key = ("out", INGRESS, item_id(seq))
             self.disk.put(key, dict(zip(names, contents, strict=True)))
 
     def _accept(self, accept: act.Accept) -> None:
+        if self.config.level == "none":
+            self._keep_input(accept.seq)
         offered_s = (accept.offered_s - self._offset_s) / self._rate
         self._accepted_s[accept.seq] = accept.name, offered_s, self.world.now
         self.accepted.append((self.world.now, accept))
@@ -526,7 +573,7 @@ class Host:
         if stored is None:
             return  # it was shown before a crash
         for name, content in zip(names, stored[1], strict=True):
-            self.disk.put(("result", name), (delivery.source, delivery.item, content))
+            self.disk.put(("result", name), (delivery.source, delivery.origins, content))
         self.disk.drop(key)
 
     def _resolve(self, resolve: act.Resolve) -> None:

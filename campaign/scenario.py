@@ -1,0 +1,227 @@
+"""From a seed to everything that happens by design: graph, nodes, workload, faults.
+
+Every seed leaves some kinds of fault out, so that their combinations differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import TypeVar
+
+from jupiter.control.node import Level
+from jupiter.control.plan import with_batchers
+from jupiter.kit.rng import Stream, stream
+from jupiter.model.ids import INGRESS, SINK, NodeId, TaskId
+from jupiter.model.items import TaskPlan
+from jupiter.simulator.faults import Fault
+
+HOME = NodeId("home")
+RAGE_S = 4.0
+"""Faults begin within this time."""
+HEAL_S = 8.0
+"""By then all of them have ended."""
+DEADLINE_S = 128.0
+"""By then every accepted item must have ended, and nothing may be left behind."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scenario:
+    """What a seed means.
+
+    Attributes:
+        seed: It came from this one.
+        plans: Of the tasks, in topological order.
+        preferred: Where the schedule wants them.
+        cores: By node; home is not among them.
+        late: Nodes that only come later.
+        level: As for `NodeConfig`.
+        placement: As for `NodeConfig`.
+        is_ordered: As for `NodeConfig`.
+        in_flight_max: As for `NodeConfig`.
+        items: How many enter.
+        interval_s: Between two of them.
+        latency_s: Of all links.
+        bandwidth_bytes_per_s: Of all links.
+        sync_s: Of all disks.
+        rates: How fast the clock of each node goes.
+        durations_s: Of each task.
+        flaky: Attempts at each task that fail before one does not.
+        poisonous: Tasks that fail for good, for some items.
+        stingy: Tasks that give no output, for some items, or too few where they scatter.
+        hanging: Tasks whose first attempt never ends.
+        memory_bytes_max: As for `NodeConfig`.
+        credit_max: As for `NodeConfig`.
+        failed_starts: As for `Host`, by node.
+        faults: What goes wrong.
+    """
+
+    seed: int
+    plans: tuple[TaskPlan, ...]
+    preferred: dict[TaskId, NodeId]
+    cores: dict[NodeId, int]
+    late: tuple[NodeId, ...]
+    level: Level
+    placement: str
+    is_ordered: bool
+    in_flight_max: int
+    items: int
+    interval_s: float
+    latency_s: float
+    bandwidth_bytes_per_s: float
+    sync_s: float
+    rates: dict[NodeId, float]
+    durations_s: dict[TaskId, float]
+    flaky: dict[TaskId, int]
+    poisonous: tuple[TaskId, ...]
+    stingy: tuple[TaskId, ...]
+    hanging: tuple[TaskId, ...]
+    memory_bytes_max: int
+    credit_max: int
+    failed_starts: dict[NodeId, int]
+    faults: tuple[Fault, ...]
+
+    def __str__(self) -> str:
+        lines = []
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name == "plans":
+                value = "; ".join(
+                    f"{p.name}({','.join(p.parents)}){'*' if p.is_scatter else ''}" for p in value
+                )
+            elif field.name == "faults":
+                value = "".join(f"\n    {fault}" for fault in value) or "none"
+            lines.append(f"  {field.name}: {value}")
+        return "\n".join(lines)
+
+
+def pick(draw: Stream, values: Sequence[T]) -> T:
+    """Return one of several; the same on every version of Python."""
+    return values[int(draw.random() * len(values))]
+
+
+def between(draw: Stream, low: float, high: float) -> float:
+    """Return a number from a range, small ones as likely as large ones in their order."""
+    return float(low * (high / low) ** draw.random())
+
+
+def make(seed: int) -> Scenario:
+    """Return what a seed means."""
+    draw = stream(seed, "campaign")
+    nodes = [NodeId(f"n{k}") for k in range(2 + int(draw.random() * 4))]
+    late = tuple(nodes[-1:]) if len(nodes) > 2 and draw.random() < 0.15 else ()
+    first = [node for node in nodes if node not in late]
+    plans = _graph(draw, nodes)
+    level: Level = pick(draw, ("hop", "hop", "ingress", "ingress", "none"))
+    names = [plan.name for plan in plans]
+    items = 3 + int(draw.random() * 6)
+    interval_s = pick(draw, (0.0, 0.05, 0.3))
+    durations_s = {name: between(draw, 0.005, 0.4) for name in names}
+    # Faults should meet a stream that flows: about as long as the longest chain of work takes.
+    rage_s = min(RAGE_S, 0.2 + items * max(interval_s, 0.5 * max(durations_s.values())))
+    return Scenario(
+        seed=seed,
+        plans=plans,
+        preferred={plan.name: pick(draw, [n for n in first if n in plan.nodes]) for plan in plans},
+        cores={node: 1 + int(draw.random() * 3) for node in nodes},
+        late=late,
+        level=level,
+        placement=pick(draw, ("static", "static", "static", "least-loaded", "least-loaded-now")),
+        is_ordered=draw.random() < 0.25,
+        in_flight_max=1 + int(draw.random() * 6),
+        items=items,
+        interval_s=interval_s,
+        latency_s=between(draw, 0.0002, 0.05),
+        bandwidth_bytes_per_s=between(draw, 1e4, 1e8),
+        sync_s=between(draw, 0.0002, 0.05),
+        rates={node: 1 + 0.1 * (draw.random() - 0.5) for node in (HOME, *nodes)},
+        durations_s=durations_s,
+        flaky={name: 1 + int(draw.random() * 2) for name in names if draw.random() < 0.1},
+        poisonous=tuple(name for name in names if draw.random() < 0.04),
+        stingy=tuple(p.name for p in plans if draw.random() < (0.8 if p.is_scatter else 0.04)),
+        hanging=tuple(name for name in names if draw.random() < 0.03),
+        memory_bytes_max=pick(draw, (0, 0, 300)),
+        credit_max=pick(draw, (1, 3, 64)),
+        failed_starts={node: 1 + int(draw.random() * 3) for node in nodes if draw.random() < 0.05},
+        faults=_faults(draw, nodes, late, level, rage_s),
+    )
+
+
+def _graph(draw: Stream, nodes: list[NodeId]) -> tuple[TaskPlan, ...]:
+    """Return a chain, a diamond, a fan-out that scatters, two sinks, or layers at random."""
+    kind = pick(draw, ("chain", "diamond", "diamond", "scatter", "two sinks", "layers"))
+    parents: dict[str, tuple[str, ...]]
+    if kind == "chain":
+        parents = {"a": (), "b": ("a",), "c": ("b",)}
+    elif kind == "diamond":
+        parents = {"a": (), "b": ("a",), "c": ("a",), "d": ("b", "c")}
+    elif kind == "scatter":
+        parents = {"a": (), "b": ("a",), "c": ("b",), "d": ("b",), "e": ("c", "d")}
+        if draw.random() < 0.3:
+            parents["e"] = ("c", "a")
+    elif kind == "two sinks":
+        parents = {"a": (), "b": ("a",), "c": ("a",), "d": ("c",)}
+    else:
+        parents = {}
+        for k in range(4 + int(draw.random() * 5)):
+            before = list(parents)[-4:]
+            parents[f"t{k}"] = tuple(n for n in before if draw.random() < 0.5)
+    children = {name: [c for c, ps in parents.items() if name in ps] for name in parents}
+    plans = []
+    for rank, (name, above) in enumerate(parents.items()):
+        is_narrow = draw.random() < 0.2
+        plans.append(
+            TaskPlan(
+                name=TaskId(name),
+                parents=tuple(map(TaskId, above)) or (INGRESS,),
+                children=tuple(map(TaskId, children[name])) or (SINK,),
+                is_scatter=kind == "scatter" and name == "b",
+                rank=rank,
+                cores=1 + int(draw.random() * 1.2),
+                retries=3,
+                timeout_s=6.0,
+                nodes=tuple(nodes if not is_narrow else nodes[:-1] or nodes),
+            )
+        )
+    return with_batchers(plans)
+
+
+def _faults(
+    draw: Stream, nodes: list[NodeId], late: tuple[NodeId, ...], level: Level, rage_s: float
+) -> tuple[Fault, ...]:
+    """Return what goes wrong: a few kinds, each at a few moments."""
+    kinds = ["crash", "pause", "isolate", "cut", "clog", "slow", "weather"]
+    if level != "none":
+        kinds += ["power", "home crash"]
+    kinds = [kind for kind in kinds if draw.random() < 0.4] or ["crash"]
+    faults = [Fault("join", rage_s * draw.random(), node=node) for node in late]
+    there = [node for node in nodes if node not in late]
+    for _ in range(1 + int(draw.random() * 6)):
+        kind = pick(draw, kinds)
+        node = pick(draw, there)
+        peer = pick(draw, [n for n in (HOME, *there) if n != node])
+        start_s = rage_s * draw.random()
+        length_s = between(draw, 0.02, HEAL_S - RAGE_S)
+        match kind:
+            case "home crash":
+                sort = "power" if draw.random() < 0.5 else "crash"
+                faults.append(Fault(sort, start_s, length_s, HOME))  # type: ignore[arg-type]
+            case "cut" | "clog":
+                if draw.random() < 0.5:
+                    node, peer = peer, node
+                faults.append(Fault(kind, start_s, length_s, node, peer))  # type: ignore[arg-type]
+            case "slow":
+                faults.append(Fault("slow", start_s, length_s, node, size=between(draw, 2, 20)))
+            case "weather":
+                bad = between(draw, 0.02, 0.3)
+                faults.append(Fault("weather", start_s, length_s, size=bad))
+            case "pause":
+                who = HOME if draw.random() < 0.2 else node
+                faults.append(Fault("pause", start_s, length_s, who))
+            case _:
+                faults.append(Fault(kind, start_s, length_s, node))  # type: ignore[arg-type]
+    if len(there) > 2 and draw.random() < 0.2:
+        faults.append(Fault("vanish", rage_s * draw.random(), node=there[-1]))
+    return tuple(sorted(faults, key=lambda fault: fault.start_s))

@@ -1,0 +1,113 @@
+"""What goes wrong in a simulated world, and when."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
+
+from jupiter.model.ids import NodeId
+from jupiter.simulator.network import Weather
+from jupiter.simulator.world import World
+
+FaultKind = Literal[
+    "crash", "power", "vanish", "pause", "isolate", "cut", "clog", "slow", "weather", "join"
+]
+"""``crash``: the agent dies and is started again. ``power``: the computer does, and loses what was not
+synced. ``vanish``: it never comes back. ``pause``: the agent stands still. ``isolate``: nothing goes
+in or out. ``cut``: nothing goes from one node to another. ``clog``: it comes later. ``slow``: executions
+take longer. ``weather``: messages are lost, doubled and late everywhere. ``join``: a node comes that
+was not there before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that goes wrong.
+
+    Attributes:
+        kind: See `FaultKind`.
+        start_s: When.
+        length_s: How long.
+        node: Where; the sender of a link.
+        peer: The receiver of a link.
+        size: How bad, for ``slow`` (times) and ``weather`` (share of messages).
+    """
+
+    kind: FaultKind
+    start_s: float
+    length_s: float = 0.0
+    node: NodeId = NodeId("")
+    peer: NodeId = NodeId("")
+    size: float = 0.0
+
+    def __str__(self) -> str:
+        where = f" {self.node}{'->' + self.peer if self.peer else ''}" if self.node else ""
+        size = f" x{self.size:.3g}" if self.size else ""
+        return f"{self.start_s:.3f} s +{self.length_s:.3f} s {self.kind}{where}{size}"
+
+
+class Injector:
+    """Makes faults happen in a world, and counts those that did.
+
+    Args:
+        world: With a random stream to draw from.
+    """
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.done: dict[str, int] = dict.fromkeys(get_args(FaultKind), 0)
+        self.slowness: dict[NodeId, float] = {}
+        """How many times longer executions take, by node."""
+
+    def plan(self, faults: Iterable[Fault]) -> None:
+        """Let faults happen at their times."""
+        for fault in faults:
+            self._world.at(fault.start_s, self._begin, fault)
+
+    def _begin(self, fault: Fault) -> None:
+        world = self._world
+        end_s = world.now + fault.length_s
+        host = world.hosts.get(fault.node)
+        match fault.kind:
+            case "crash" | "power" if host is not None and host.is_up:
+                host.crash(is_power_cut=fault.kind == "power")
+                world.at(end_s, host.restart)
+            case "vanish" if host is not None and host.is_up:
+                host.vanish()
+            case "pause" if host is not None and host.is_up:
+                host.pause(fault.length_s)
+            case "isolate":
+                for other in world.hosts:
+                    if other != fault.node:
+                        self._cut(fault.node, other, end_s)
+                        self._cut(other, fault.node, end_s)
+            case "cut":
+                self._cut(fault.node, fault.peer, end_s)
+            case "clog":
+                world.links.clogged_s[fault.node, fault.peer] = end_s
+            case "slow":
+                self.slowness[fault.node] = fault.size
+                world.at(end_s, self._quicken, fault.node)
+            case "weather":
+                bad = Weather(fault.size, fault.size, fault.size)
+                world.links.weather = bad
+                world.at(end_s, self._clear)
+            case "join" if host is not None and not host.is_up:
+                host.start()
+            case _:
+                return
+        self.done[fault.kind] += 1
+
+    def _cut(self, source: NodeId, target: NodeId, end_s: float) -> None:
+        cut = self._world.links.cut
+        cut[source, target] = cut.get((source, target), 0) + 1
+        self._world.at(end_s, self._mend, source, target)
+
+    def _mend(self, source: NodeId, target: NodeId) -> None:
+        self._world.links.cut[source, target] -= 1
+
+    def _quicken(self, node: NodeId) -> None:
+        self.slowness.pop(node, None)
+
+    def _clear(self) -> None:
+        self._world.links.weather = replace(self._world.links.weather, loss=0, doubled=0, jitter_s=0)

@@ -1,0 +1,1 @@
+"""Shipped checks: the oracle that judges a stream, simulated or real."""
