@@ -495,7 +495,10 @@ def test_agent_of_the_only_worker_that_is_killed_ends_the_run_with_its_name(
     make_app: Callable[..., Path], inputs: Path, tmp_path: Path, mark: str
 ) -> None:
     cluster = tmp_path / "cluster.toml"
-    cluster.write_text('[[node]]\nname = "home"\nrole = "home"\n[[node]]\nname = "n1"\n')
+    cluster.write_text(
+        '[defaults]\nlatency = "1 ms"\nbandwidth = "1 Gbit/s"\n'
+        '[[node]]\nname = "home"\nrole = "home"\n[[node]]\nname = "n1"\n'
+    )
     code = "def only(inputs, output_dir):\n    (output_dir / 'x').touch()\n"
     app = make_app(ONE, work=code)
     engine = WatchedEngine()
