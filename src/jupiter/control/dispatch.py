@@ -98,10 +98,7 @@ class Dispatcher:
         if execution is not None:
             if execution.epoch == delivery.epoch:
                 return False
-            if execution.is_decided and any(
-                each.source == delivery.source and each.attempt == delivery.attempt
-                for each in execution.inputs
-            ):
+            if execution.is_decided and execution.lineage == (delivery.attempt,):
                 return False
         return not self._tasks[delivery.target].join.has(delivery)
 

@@ -123,6 +123,7 @@ class Node:
             act.Persist: self._persist,
             act.Expect: self._expect,
             act.Settle: self._settle,
+            act.Transmit: self._pass,
         }
         self._taking: dict[type, Callable[[Any], None]] = {
             ev.Received: self._received,
@@ -223,6 +224,12 @@ class Node:
             self._heed(self.node, 0, say.word)
         else:
             self._out += self.outbox.post(say.node, say.word)
+
+    def _pass(self, transmit: act.Transmit) -> None:
+        if transmit.node == self.node:
+            self._todo.append(ev.Received(self.node, 0, transmit.word))
+        else:
+            self._out.append(transmit)
 
     def _persist(self, persist: act.Persist) -> None:
         level = self._config.level
@@ -329,7 +336,7 @@ class Node:
                 self._do(self.placing.placed(word))
             case words.Query():
                 answer = words.Quote(word.task, word.item, self.dispatcher.load)
-                self._whisper(sender, answer)
+                self._pass(act.Transmit(sender, 0, answer))
             case words.Quote():
                 self._do(self.placing.quoted(word, sender))
             case words.Hold():
@@ -382,13 +389,6 @@ class Node:
         if number:
             credit = CREDIT_MAX - self.dispatcher.load.queued
             self._out.append(act.Transmit(node, 0, words.Ack(number, max(1, credit), self._now)))
-
-    def _whisper(self, node: NodeId, word: words.Word) -> None:
-        """Say something that need not arrive."""
-        if node == self.node:
-            self._heed(node, 0, word)
-        else:
-            self._out.append(act.Transmit(node, 0, word))
 
     # -- records -------------------------------------------------------------------------------
 
