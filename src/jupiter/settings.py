@@ -24,6 +24,14 @@ class RunSettings(BaseModel):
     interval_s: float = Field(default=0.0, ge=0)
     """Seconds between two inputs; 0 offers all at once, so the stream sets the pace."""
 
+    placement: str = "static"
+    """Name of the policy that says where each item of a task runs. The schedule's own mapping, as
+    the seeds did it; the others help where run times differ much from item to item."""
+
+    is_ordered: bool = False
+    """Items end in the order in which they were accepted; one that is slow holds back those after
+    it, so by default each ends as soon as it can."""
+
     profile_repeats: int = Field(default=5, ge=1)
     """Executions of each task on each node that count. The median of five ignores two outliers."""
 

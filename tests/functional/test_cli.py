@@ -111,6 +111,27 @@ def test_run_leaves_results_logs_traces_profiles_and_a_page(
     assert "Planned makespan of one item: heft" in mapped.stdout
 
 
+def test_items_can_be_placed_one_by_one_and_given_out_in_order(
+    words: Path, cluster: Path, tmp_path: Path, mark: str
+) -> None:
+    folder = tmp_path / "inputs"
+    folder.mkdir()
+    for k in range(8):
+        (folder / f"in{k}.txt").write_text("word " * (k + 1))
+    out = tmp_path / "out"
+    common = ("run", words, "--cluster", cluster, "--input", folder, "--output", out)
+    wrong = jupiter(*common, "--placement", "least-load")
+    assert wrong.returncode == 2
+    assert "unknown placement policy (got least-load" in wrong.stderr
+    assert "did you mean least-loaded?" in wrong.stderr
+    assert not out.exists()
+    done = jupiter(*common, "--placement", "least-loaded", "--ordered", "--repeats", 1)
+    assert done.returncode == 0, done.stderr
+    assert "8 of 8 items gave results" in done.stdout
+    results = sorted(path.read_text() for path in (out / "results").iterdir())
+    assert results == sorted(f"{k + 1} words" for k in range(8))
+
+
 def test_failed_item_gives_exit_code_1_and_its_reason(
     words: Path, cluster: Path, tmp_path: Path, mark: str
 ) -> None:

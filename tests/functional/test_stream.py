@@ -422,27 +422,150 @@ class WatchedEngine(LocalEngine):
         return self.handles
 
 
-def test_agent_that_is_killed_ends_the_run_and_leaves_nothing(
+class Killer:
+    """Kills the agent of a node when so many items have ended."""
+
+    def __init__(self, engine: WatchedEngine, node: str, after: int) -> None:
+        self._engine = engine
+        self._node = NodeId(node)
+        self._left = after
+
+    def __call__(self) -> None:
+        self._left -= 1
+        if not self._left:
+            psutil.Process(self._engine.handles[self._node].pid).kill()
+
+
+def expected_texts(items: Sequence[tuple[Path, ...]]) -> list[str]:
+    """Return what the diamond makes of each item, by the definition of its tasks."""
+    texts = [source.read_text() for (source,) in items]
+    return [f"left first of {text}|{('second of ' + text).upper()}" for text in texts]
+
+
+@pytest.mark.parametrize("after", [1, 25, 60])
+def test_agent_of_a_worker_that_is_killed_costs_no_item(
+    make_app: Callable[..., Path],
+    cluster: Path,
+    inputs: Path,
+    tmp_path: Path,
+    mark: str,
+    after: int,
+) -> None:
+    app = make_app(DIAMOND, work=WORK, merge=MERGE)
+    engine = WatchedEngine()
+    items = find_inputs([inputs]) * 4
+    run = stream(
+        app,
+        cluster,
+        items,
+        mapped(**SPREAD),
+        tmp_path / "out",
+        on_item=Killer(engine, "n2", after),
+        engine=engine,
+    )
+    assert [item.status for item in run.items] == ["done"] * 120
+    names = [name for item in run.items for name in item.results]
+    assert len(names) == len(set(names)) == 120
+    assert len(list((tmp_path / "out").iterdir())) == 120
+    assert [(tmp_path / "out" / name).read_text() for name in names] == expected_texts(items)
+    (note,) = run.notes
+    assert note.startswith("node n2 was lost after ")
+    assert note.endswith("; its tasks moved to n3")
+    assert {record.node for record in run.tasks if record.task == "left"} >= {"n3"}
+
+
+def test_agent_of_home_that_is_killed_ends_the_run_and_leaves_nothing(
     make_app: Callable[..., Path], cluster: Path, inputs: Path, tmp_path: Path, mark: str
 ) -> None:
     app = make_app(DIAMOND, work=WORK, merge=MERGE)
     engine = WatchedEngine()
-
-    def kill_one() -> None:
-        process = psutil.Process(engine.handles[NodeId("n2")].pid)
-        if process.is_running():
-            process.kill()
-
-    with pytest.raises(RunError, match="the agent of node n2 is gone"):
+    with pytest.raises(RunError, match="the agent of node home is gone"):
         stream(
             app,
             cluster,
             find_inputs([inputs]) * 20,
             mapped(**SPREAD),
             tmp_path / "out",
-            on_item=kill_one,
+            on_item=Killer(engine, "home", 5),
             engine=engine,
         )
+
+
+def test_agent_of_the_only_worker_that_is_killed_ends_the_run_with_its_name(
+    make_app: Callable[..., Path], inputs: Path, tmp_path: Path, mark: str
+) -> None:
+    cluster = tmp_path / "cluster.toml"
+    cluster.write_text(
+        '[defaults]\nlatency = "1 ms"\nbandwidth = "1 Gbit/s"\n'
+        '[[node]]\nname = "home"\nrole = "home"\n[[node]]\nname = "n1"\n'
+    )
+    code = "def only(inputs, output_dir):\n    (output_dir / 'x').touch()\n"
+    app = make_app(ONE, work=code)
+    engine = WatchedEngine()
+    with pytest.raises(RunError, match="the agent of node n1 is gone"):
+        stream(
+            app,
+            cluster,
+            find_inputs([inputs]) * 20,
+            mapped(only="n1"),
+            tmp_path / "out",
+            on_item=Killer(engine, "n1", 5),
+            engine=engine,
+        )
+
+
+@pytest.mark.parametrize("placement", ["least-loaded", "least-loaded-now"])
+def test_items_go_where_there_is_least_to_do(
+    make_app: Callable[..., Path],
+    cluster: Path,
+    inputs: Path,
+    tmp_path: Path,
+    mark: str,
+    placement: str,
+) -> None:
+    app = make_app(DIAMOND, work=WORK, merge=MERGE)
+    items = find_inputs([inputs])
+    run = stream(
+        app,
+        cluster,
+        items,
+        mapped(**SPREAD),
+        tmp_path / "out",
+        settings=RunSettings(placement=placement),
+    )
+    assert [item.status for item in run.items] == ["done"] * 30
+    names = [name for item in run.items for name in item.results]
+    assert [(tmp_path / "out" / name).read_text() for name in names] == expected_texts(items)
+    places = {record.node for record in run.tasks if record.task == "merge"}
+    assert len(places) > 1
+    assert "home" not in places
+
+
+def test_ordered_results_come_in_the_order_of_the_inputs(
+    make_app: Callable[..., Path], cluster: Path, inputs: Path, tmp_path: Path, mark: str
+) -> None:
+    code = """
+    import time
+
+    def only(inputs, output_dir):
+        number = int(inputs[0].stem[2:])
+        time.sleep(0.1 if number % 5 == 0 else 0.0)
+        (output_dir / inputs[0].name).write_text("ok")
+    """
+    app = make_app(ONE, work=code)
+    items = find_inputs([inputs])[:20]
+
+    def run(where: str, *, is_ordered: bool) -> list[float]:
+        settings = RunSettings(is_ordered=is_ordered)
+        out = tmp_path / where
+        record = stream(app, cluster, items, mapped(only="n1"), out, settings=settings)
+        assert [item.status for item in record.items] == ["done"] * 20
+        return [item.done_s or 0.0 for item in record.items]
+
+    ordered = run("ordered", is_ordered=True)
+    assert ordered == sorted(ordered)
+    free = run("free", is_ordered=False)
+    assert free != sorted(free)
 
 
 def test_agents_have_folders_of_their_own(

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-from collections.abc import Callable, Coroutine, Sequence
-from functools import partial
+from collections.abc import Callable, Coroutine
 from pathlib import Path, PurePosixPath
 
 import msgspec
@@ -20,11 +19,15 @@ from jupiter.aio.clock import monotonic_s, wall_s
 from jupiter.errors import JupiterError, TaskError, TransferError
 from jupiter.model import events as ev
 from jupiter.model import messages as msg
+from jupiter.model import words
 from jupiter.model.ids import NodeId
 from jupiter.model.profile import ResourceSample
 
 PROBE_S_MAX = 60.0
 """A probe that is not acknowledged by then has failed."""
+_ANSWERS = (words.Ack, words.Status, words.Placed, words.Quote)
+"""These go back the way that the other node's words come in on, where there is one: it is not
+shaped, and there even where the network has no link in this direction."""
 
 
 class AgentConfig(msgspec.Struct, frozen=True):
@@ -64,6 +67,9 @@ class Agent:
         self._home: Channel | None = None
         self._channels: set[Channel] = set()
         self._links: dict[NodeId, PeerLink] = {}
+        self._callers: dict[NodeId, Channel] = {}
+        self._probes: dict[int, asyncio.Future[float]] = {}
+        self._probe_number = 0
         self._runs: dict[str, AgentRun] = {}
         self._jobs: set[asyncio.Task[None]] = set()
 
@@ -97,10 +103,24 @@ class Agent:
     # -- channel handler -----------------------------------------------------------------------
 
     def on_message(self, channel: Channel, message: msg.AnyMessage, body: bytes) -> None:
-        """Take a delivery of a peer or an order of home."""
+        """Take a word of a peer or an order of home."""
         match message:
-            case msg.Deliver() | msg.EdgeEnd() | msg.HeldBack() | msg.Probe():
-                self._from_peer(channel, message, body)
+            case msg.Say(run=name):
+                if channel.peer_role == "peer":
+                    self._callers[channel.peer] = channel
+                run = self._runs.get(name)
+                if run is not None:  # else it was stopped, or is not prepared yet
+                    run.receive(message, body, channel.peer)
+            case msg.Again(run=name):
+                run = self._runs.get(name)
+                if run is not None:
+                    run.tell(ev.Connected(channel.peer))
+            case msg.Probe(number=number):
+                channel.send(msg.Got(number, monotonic_s()))
+            case msg.Got(number=number, at_s=at_s):
+                arrival = self._probes.get(number)
+                if arrival is not None and not arrival.done():
+                    arrival.set_result(at_s)
             case _ if channel.peer_role == "control":
                 self._from_home(channel, message, body)
             case _:
@@ -109,15 +129,13 @@ class Agent:
     def on_long_message(self, channel: Channel, message: msg.AnyMessage, size: int) -> BodySink:
         """Return where a long body goes."""
         match message:
-            case msg.Deliver(number=number, run=name):
+            case msg.Say(run=name):
                 run = self._runs.get(name)
-                got = self._acknowledger(channel, number)
                 if run is None:
-                    return Discard(lambda: got(monotonic_s()))
-                return run.receive_long(message, size, channel.peer, got)
+                    return Discard(lambda: None)
+                return run.receive_long(message, size, channel.peer)
             case msg.Probe(number=number):
-                got = self._acknowledger(channel, number)
-                return Discard(lambda: got(monotonic_s()))
+                return Discard(lambda: channel.send(msg.Got(number, monotonic_s())))
             case msg.PutFile() if channel.peer_role == "control":
                 return _FileBody(
                     self._bundle_path(message), lambda: channel.send(msg.Done(message.id))
@@ -128,51 +146,34 @@ class Agent:
     def on_closed(self, channel: Channel, reason: str) -> None:
         """Note a lost channel; without home there is nothing left to do."""
         self._channels.discard(channel)
+        if self._callers.get(channel.peer) is channel:
+            del self._callers[channel.peer]
         if channel is self._home:
             self._home = None
             self._on_orphaned()
 
     # -- peers ---------------------------------------------------------------------------------
 
-    def _from_peer(
-        self,
-        channel: Channel,
-        message: msg.Deliver | msg.EdgeEnd | msg.HeldBack | msg.Probe,
-        body: bytes,
-    ) -> None:
-        got = self._acknowledger(channel, message.number)
-        run = None if isinstance(message, msg.Probe) else self._runs.get(message.run)
-        if run is None:  # a probe, or the rest of a run that was stopped
-            got(monotonic_s())
-            return
-        match message:
-            case msg.Deliver():
-                run.receive(message, body, channel.peer, got)
+    def post(self, node: NodeId, out: Outgoing) -> None:
+        """Send a message to another node, as far as the way to it works."""
+        message = out.message
+        if isinstance(message, msg.Again) or (
+            isinstance(message, msg.Say) and isinstance(message.word, _ANSWERS)
+        ):
+            caller = self._callers.get(node)
+            if caller is not None and caller.is_open:
+                caller.send(message)
                 return
-            case msg.EdgeEnd(source=source, target=target, count=count):
-                run.tell(ev.EdgeEnded(source, target, count))
-            case msg.HeldBack(origins=origins):
-                run.tell(ev.Held(origins))
-        got(monotonic_s())
-
-    def _acknowledger(self, channel: Channel, number: int) -> Callable[[float], None]:
-        return lambda at_s: channel.send(msg.Got(number, at_s))
-
-    def post(
-        self,
-        node: NodeId,
-        make: Callable[[int], msg.Deliver | msg.EdgeEnd | msg.HeldBack | msg.Probe],
-        paths: Sequence[str] = (),
-        size_bytes: int = 0,
-        on_got: Callable[[float], None] = lambda at_s: None,
-        data: bytes = b"",
-    ) -> None:
-        """Send a message to another node until it is acknowledged."""
         link = self._links.get(node)
-        if link is None:
+        is_delivery = isinstance(message, msg.Say) and isinstance(message.word, words.Deliver)
+        if link is None or (is_delivery and not link.is_data):
             self._broken(f"node {self._config.node} has no link to node {node}")
             return
-        link.post(Outgoing(make(link.next_number()), paths, data, size_bytes, on_got))
+        link.post(out)
+
+    def _connected(self, node: NodeId) -> None:
+        for run in list(self._runs.values()):
+            run.tell(ev.Connected(node))
 
     def _broken(self, reason: str) -> None:
         for run in self._runs.values():
@@ -247,7 +248,14 @@ class Agent:
         for link in self._links.values():
             await link.close()
         self._links = {
-            peer.node: PeerLink(peer, self._config.node, self._token, self._broken)
+            peer.node: PeerLink(
+                peer,
+                self._config.node,
+                self._token,
+                on_message=self.on_message,
+                on_connected=self._connected,
+                on_broken=self._broken,
+            )
             for peer in order.peers
         }
 
@@ -261,35 +269,43 @@ class Agent:
             self._data / "logs" / order.run,
             self._config.slowdown,
         )
+        here = [task for task, node in order.mapping.items() if node == self._config.node]
         try:
-            await pool.start()
+            found = await asyncio.gather(*map(pool.start, here), return_exceptions=True)
+            for problem in found:
+                if problem is not None:
+                    raise problem
+            run = AgentRun(
+                order,
+                node=self._config.node,
+                cores=self._config.cores,
+                folder=folder,
+                pool=pool,
+                agency=self,
+            )
         except BaseException:
             pool.close()
             raise
-        self._runs[order.run] = AgentRun(
-            order,
-            node=self._config.node,
-            cores=self._config.cores,
-            folder=folder,
-            pool=pool,
-            outbox=self,
-        )
+        self._runs[order.run] = run
+        run.start()
 
     async def _probe(self, order: msg.ProbeLink) -> msg.Probed:
+        link = self._links.get(order.target)
+        if link is None or not link.is_data:
+            raise TransferError(f"node {self._config.node} has no link to node {order.target}")
         times = []
-        loop = asyncio.get_running_loop()
         for size in order.sizes:
-            data = os.urandom(size)
-            arrival: asyncio.Future[float] = loop.create_future()
+            self._probe_number += 1
+            number = self._probe_number
+            arrival = self._probes[number] = asyncio.get_running_loop().create_future()
             sent_s = monotonic_s()
-            self.post(
-                order.target,
-                partial(_make_probe, sent_s),
-                size_bytes=size,
-                on_got=arrival.set_result,
-                data=data,
-            )
-            arrived_s = await asyncio.wait_for(arrival, PROBE_S_MAX)
+            try:
+                link.post(Outgoing(msg.Probe(number, sent_s), size, data=os.urandom(size)))
+                arrived_s = await asyncio.wait_for(arrival, PROBE_S_MAX)
+            except TimeoutError:
+                raise TransferError(f"node {order.target} cannot be reached") from None
+            finally:
+                del self._probes[number]
             times.append((size, sent_s, arrived_s, monotonic_s()))
         return msg.Probed(order.id, tuple(times))
 
@@ -317,10 +333,6 @@ class Agent:
         path = self._data / "apps" / order.bundle / relative
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         return path, order.is_executable
-
-
-def _make_probe(sent_s: float, number: int) -> msg.Probe:
-    return msg.Probe(number, sent_s)
 
 
 class _FileBody:

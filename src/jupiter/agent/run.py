@@ -1,4 +1,4 @@
-"""One run on one agent: feeds events to the state machines and carries out their actions."""
+"""One run on one agent: feeds events to the machines of its node and carries out their actions."""
 
 from __future__ import annotations
 
@@ -6,46 +6,49 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-from jupiter.agent.spool import BodyFiles, Spool, write_parts
-from jupiter.agent.workers import Ended, Request, WorkerPool
+from jupiter.agent.facts import FactBook
+from jupiter.agent.link import Outgoing
+from jupiter.agent.spool import LAST_EPOCH, BodyFiles, Spool, write_parts
+from jupiter.agent.workers import Ended, Request, Running, WorkerPool
 from jupiter.aio.channel import BodySink
 from jupiter.aio.clock import monotonic_s
-from jupiter.control.dispatch import Dispatcher
-from jupiter.control.ingress import Ingress
-from jupiter.control.plan import entries_of, sinks_of
-from jupiter.control.policy import StaticPlacement
-from jupiter.control.sink import Sink
+from jupiter.control.node import Node, NodeConfig
 from jupiter.errors import TaskError, TransferError
 from jupiter.model import actions as act
 from jupiter.model import events as ev
 from jupiter.model import messages as msg
+from jupiter.model import words
 from jupiter.model.ids import INGRESS, SINK, ItemId, NodeId, TaskId, item_id
-from jupiter.model.items import Delivery, Part
-from jupiter.model.run import TaskRecord, TransferRecord
+from jupiter.model.items import Attempt, Delivery, Part
+from jupiter.model.view import View
 
-FACTS_WAIT_S = 0.05
-"""Facts are collected this long before they go home together."""
-
-Fact = msg.Accepted | msg.Ended | msg.RunDrained | msg.Broken
+Key = tuple[TaskId, ItemId, Attempt]
 
 
-class Outbox(Protocol):
+class Agency(Protocol):
     """The agent, as a run sees it."""
 
-    def post(
-        self,
-        node: NodeId,
-        make: Callable[[int], msg.Deliver | msg.EdgeEnd | msg.HeldBack],
-        paths: Sequence[str] = (),
-        size_bytes: int = 0,
-        on_got: Callable[[float], None] = ...,
-    ) -> None:
-        """Send a message to another node until it is acknowledged."""
+    def post(self, node: NodeId, out: Outgoing) -> None:
+        """Send a message to another node, as far as the way to it works."""
 
     def report(self, message: msg.Facts) -> None:
         """Tell home."""
+
+
+class _Attempt:
+    """An attempt under way."""
+
+    __slots__ = ("execute_s", "folder", "input_name", "limit", "run", "running")
+
+    def __init__(self, run: act.Run, folder: str, input_name: str) -> None:
+        self.run = run
+        self.folder = folder
+        self.input_name = input_name
+        self.execute_s = monotonic_s()
+        self.running: Running | None = None
+        self.limit: asyncio.TimerHandle | None = None
 
 
 class AgentRun:
@@ -56,8 +59,8 @@ class AgentRun:
         node: Name of this node.
         cores: Executions of one core each that can run here at once.
         folder: For the files of the run.
-        pool: Its workers, started.
-        outbox: The way to the others.
+        pool: Its workers; those of the tasks mapped here have started.
+        agency: The way to the others.
     """
 
     def __init__(
@@ -68,33 +71,49 @@ class AgentRun:
         cores: int,
         folder: Path,
         pool: WorkerPool,
-        outbox: Outbox,
+        agency: Agency,
     ) -> None:
         self.name = prepare.run
         self._node = node
-        self._home = prepare.home
         self._pool = pool
-        self._outbox = outbox
+        self._agency = agency
         self._spool = Spool(folder)
         self._results = Path(prepare.results_dir)
-        policy = StaticPlacement(prepare.mapping)
-        here = [plan for plan in prepare.tasks if prepare.mapping[plan.name] == node]
-        self._dispatcher = Dispatcher(here, cores, policy, prepare.home)
-        self._served = {plan.name for plan in here}
-        self._ingress: Ingress | None = None
-        self._sink: Sink | None = None
-        if node == prepare.home:
-            self._ingress = Ingress(entries_of(prepare.tasks), policy, prepare.in_flight_max)
-            self._sink = Sink(sinks_of(prepare.tasks))
-            self._served.add(SINK)
+        self._facts = FactBook(prepare.run, node, agency.report)
+        self._machines = Node(config_of(prepare, node, cores))
+        self._known = {SINK, *(plan.name for plan in prepare.tasks)}
         self._paths: deque[tuple[str, ...]] = deque()
         self._events: deque[ev.Event] = deque()
         self._is_stepping = False
+        self._is_stopped = False
         self._timers: set[asyncio.TimerHandle] = set()
-        self._tasks: list[TaskRecord] = []
-        self._transfers: list[TransferRecord] = []
-        self._others: list[Fact] = []
-        self._flush_timer: asyncio.TimerHandle | None = None
+        self._attempts: dict[Key, _Attempt] = {}
+        self._jobs: set[asyncio.Task[None]] = set()
+        # Who said something of an epoch that is still to come; they are asked to say it again.
+        self._early: dict[NodeId, None] = {}
+        self._epoch = 1
+        self._doing: dict[type, Callable[[Any], None]] = {
+            act.Transmit: self._transmit,
+            act.Hand: self._hand,
+            act.Run: self._run,
+            act.Kill: self._kill,
+            act.SetTimer: self._set_timer,
+            act.Start: self._start,
+            act.Stop: self._stop,
+            act.DropInputs: self._drop_inputs,
+            act.DropOutputs: self._drop_outputs,
+            act.Accept: self._accept,
+            act.Publish: self._publish,
+            act.Resolve: self._resolve,
+            act.Drained: self._drained,
+            act.Evict: self._nothing,
+        }
+
+    def start(self) -> None:
+        """Begin."""
+        self._is_stepping = True
+        self._do(self._machines.start(monotonic_s()))
+        self._go_on()
 
     # -- from home -----------------------------------------------------------------------------
 
@@ -121,255 +140,290 @@ class AgentRun:
 
     def stop(self) -> None:
         """Kill the workers and remove the files."""
+        self._is_stopped = True
         for timer in self._timers:
             timer.cancel()
+        for attempt in self._attempts.values():
+            if attempt.limit is not None:
+                attempt.limit.cancel()
+        for job in self._jobs:
+            job.cancel()
         self._pool.close()
-        self._flush()
+        self._facts.flush()
         self._spool.remove()
+
+    def broken(self, reason: str) -> None:
+        """Tell home that this run cannot go on."""
+        self._facts.note(msg.Broken(reason))
+        self._facts.flush()
 
     # -- from other nodes ----------------------------------------------------------------------
 
-    def receive(
-        self, message: msg.Deliver, body: bytes, source: NodeId, got: Callable[[float], None]
-    ) -> None:
-        """Take in a delivery whose body is short and complete."""
-        delivery = message.delivery
-        if self._must_store(delivery):
-            paths = self._spool.open_inputs(delivery)
-            write_parts(paths, [part.size_bytes for part in delivery.parts], body)
-            self._arrived(message, source)
-        got(monotonic_s())
+    def receive(self, message: msg.Say, body: bytes, sender: NodeId) -> None:
+        """Take in a word; its body, if any, is short and complete.
 
-    def receive_long(
-        self, message: msg.Deliver, size: int, source: NodeId, got: Callable[[float], None]
-    ) -> BodySink:
-        """Return where the long body of a delivery goes."""
-        delivery = message.delivery
+        Raises:
+            TransferError: It cannot be what another node of this run says.
+        """
+        word = message.word
+        if isinstance(word, words.Deliver):
+            delivery = word.delivery
+            if self._wants(delivery, len(body)):
+                if delivery.parts and not self._spool.carry(delivery):
+                    paths = self._spool.open_inputs(delivery)
+                    write_parts(paths, [part.size_bytes for part in delivery.parts], body)
+                self._facts.transfer(delivery, sender, message.sent_s)
+        self._received(message, sender)
+
+    def receive_long(self, message: msg.Say, size: int, sender: NodeId) -> BodySink:
+        """Return where the long body of a delivery goes.
+
+        Raises:
+            TransferError: The word has no such body.
+        """
+        word = message.word
+        if not isinstance(word, words.Deliver):
+            raise TransferError(f"{type(word).__name__} has no body")
+        delivery = word.delivery
+        if not self._wants(delivery, size):
+            return Discard(lambda: self._received(message, sender))
+        folder = self._spool.new_folder()
+
+        def finish(paths: list[str]) -> None:
+            # Meanwhile another epoch may have begun, or the same may have come another way.
+            if not self._is_stopped:
+                if self._machines.wants(delivery):
+                    self._spool.take_in(delivery, paths)
+                    self._facts.transfer(delivery, sender, message.sent_s)
+                self._spool.discard(folder)
+                self._received(message, sender)
+
         sizes = [part.size_bytes for part in delivery.parts]
-        if sum(sizes) != size:
-            raise TransferError(f"a delivery of {sum(sizes)} bytes has a body of {size}")
-        if not self._must_store(delivery):
-            return Discard(lambda: got(monotonic_s()))
+        return BodyFiles(folder, sizes, finish, lambda: self._spool.discard(folder))
 
-        def finish() -> None:
-            if not self._has_seen(delivery):
-                self._arrived(message, source)
-            got(monotonic_s())
+    def _wants(self, delivery: Delivery, size: int) -> bool:
+        if delivery.target not in self._known:
+            raise TransferError(f"there is no task {delivery.target} in run {self.name}")
+        if delivery.size_bytes != size:
+            raise TransferError(f"a delivery of {delivery.size_bytes} bytes has a body of {size}")
+        return self._machines.wants(delivery)
 
-        return BodyFiles(self._spool.open_inputs(delivery), sizes, finish)
+    def _received(self, message: msg.Say, sender: NodeId) -> None:
+        word = message.word
+        if (
+            isinstance(word, words.Deliver | words.Ask | words.Hold | words.ScopeEnd)
+            and word.epoch > self._machines.view.epoch
+        ):
+            self._early[sender] = None
+        self.tell(ev.Received(sender, message.number, word))
+
+    # -- events --------------------------------------------------------------------------------
 
     def tell(self, event: ev.Event) -> None:
-        """Give an event to the machine that it concerns, and do what that decides.
+        """Give an event to the machines, and do what they decide.
 
         Events that come up meanwhile are taken afterwards, in order, so that no machine is entered
         twice and no call nests deeply.
         """
         self._events.append(event)
-        if self._is_stepping:
-            return
-        self._is_stepping = True
+        if not self._is_stepping and not self._is_stopped:
+            self._is_stepping = True
+            self._go_on()
+
+    def _go_on(self) -> None:
+        events, machines = self._events, self._machines
         try:
-            while self._events:
-                for action in self._step(self._events.popleft()):
-                    self._do(action)
+            while events:
+                self._do(machines.step(events.popleft(), monotonic_s()))
+        except (OSError, TransferError) as error:
+            self.broken(f"node {self._node}: {error}")
         finally:
             self._is_stepping = False
+        if machines.view.epoch != self._epoch:
+            self._epoch = machines.view.epoch
+            early, self._early = self._early, {}
+            for node in early:
+                self._agency.post(node, Outgoing(msg.Again(self.name)))
 
-    def _step(self, event: ev.Event) -> list[act.Action]:
-        now = monotonic_s()
-        match event:
-            case ev.Arrived(Delivery(target=target)) | ev.EdgeEnded(target=target):
-                if target == SINK:
-                    return self._sink.step(event, now) if self._sink else []
-                return self._dispatcher.step(event, now)
-            case ev.Offered() | ev.InputClosed() | ev.Held() | ev.Resolved():
-                return self._ingress.step(event, now) if self._ingress else []
-            case _:
-                return self._dispatcher.step(event, now)
+    def _do(self, actions: list[act.Action]) -> None:
+        doing = self._doing
+        for action in actions:
+            doing[type(action)](action)
 
-    def _has_seen(self, delivery: Delivery) -> bool:
-        if delivery.target == SINK:
-            return self._sink is not None and self._sink.has_seen(delivery)
-        return self._dispatcher.has_seen(delivery)
+    # -- deliveries ----------------------------------------------------------------------------
 
-    def _must_store(self, delivery: Delivery) -> bool:
-        if delivery.target not in self._served:
-            raise TransferError(f"node {self._node} does not run task {delivery.target}")
-        return not self._has_seen(delivery)
-
-    def _arrived(self, message: msg.Deliver, source: NodeId) -> None:
-        self._note_transfer(message.delivery, source, self._node, message.sent_s)
-        self.tell(ev.Arrived(message.delivery))
-
-    # -- actions -------------------------------------------------------------------------------
-
-    def _do(self, action: act.Action) -> None:  # noqa: C901 - one case an action
-        match action:
-            case act.Run():
-                self._execute(action)
-            case act.Send():
-                self._send(action)
-            case act.SendEnd(source, target, node, count):
-                if node == self._node:
-                    self._events.append(ev.EdgeEnded(source, target, count))
-                else:
-                    self._outbox.post(
-                        node, lambda n: msg.EdgeEnd(n, self.name, source, target, count)
-                    )
-            case act.SendHeld(origins):
-                if self._home == self._node:
-                    self._events.append(ev.Held(origins))
-                else:
-                    self._outbox.post(self._home, lambda n: msg.HeldBack(n, self.name, origins))
-            case act.Later(item, task, delay_s):
-                self._later(delay_s, ev.Due(item, task))
-            case act.DropInputs(item, task):
-                self._spool.drop_inputs(task, item)
-            case act.DropOutputs(item, task):
-                self._spool.drop_outputs(task, item)
-            case act.KeepResult(delivery, names):
-                self._spool.move_results(delivery, self._results, names)
-            case act.Accept(seq, name, offered_s):
-                self._spool.give(INGRESS, item_id(seq), self._paths.popleft())
-                self._note(msg.Accepted(seq, name, offered_s, monotonic_s()))
-            case act.Resolve(seq, outcome, detail, results):
-                self._note(msg.Ended(seq, outcome, detail, results, monotonic_s()))
-                self._events.append(ev.Resolved(seq, outcome, detail, results))
-            case act.Drained():
-                self._note(msg.RunDrained())
-                self._flush()
-
-    def _later(self, delay_s: float, event: ev.Event) -> None:
-        def due() -> None:
-            self._timers.discard(timer)
-            self.tell(event)
-
-        timer = asyncio.get_running_loop().call_later(delay_s, due)
-        self._timers.add(timer)
-
-    def _send(self, send: act.Send) -> None:
-        delivery = send.delivery
-        sent_s = monotonic_s()
-        is_ours = delivery.source != INGRESS
+    def _transmit(self, send: act.Transmit) -> None:
         if send.node == self._node:
-            if delivery.parts:
-                self._spool.link_inputs(delivery, send.refs)
-            self._note_transfer(delivery, self._node, self._node, sent_s)
-            self._events.append(ev.Arrived(delivery))
-            if is_ours:
-                self._events.append(ev.Delivered(send.refs))
+            self._events.append(ev.Received(self._node, 0, send.word))
             return
+        message = msg.Say(send.number, self.name, monotonic_s(), send.word)
+        if isinstance(send.word, words.Deliver):
+            refs = send.refs
+            size = send.word.delivery.size_bytes
+            out = Outgoing(message, size, lambda: self._spool.paths_of(refs))
+        else:
+            out = Outgoing(message)
+        self._agency.post(send.node, out)
 
-        def on_got(at_s: float) -> None:
-            if is_ours:
-                self.tell(ev.Delivered(send.refs))
+    def _hand(self, hand: act.Hand) -> None:
+        sent_s = monotonic_s()
+        if hand.delivery.parts:
+            self._spool.link_inputs(hand.delivery, hand.refs)
+        self._facts.transfer(hand.delivery, self._node, sent_s)
 
-        self._outbox.post(
-            send.node,
-            lambda n: msg.Deliver(n, self.name, delivery, sent_s),
-            [self._spool.path_of(ref) for ref in send.refs],
-            delivery.size_bytes,
-            on_got,
-        )
+    def _drop_inputs(self, drop: act.DropInputs) -> None:
+        self._spool.drop_inputs(drop.task, drop.item, getattr(drop, "epoch", LAST_EPOCH))
 
-    def _execute(self, run: act.Run) -> None:
-        names = self._spool.input_names(run.task, run.inputs)
-        folder = self._spool.new_output_folder()
+    def _drop_outputs(self, drop: act.DropOutputs) -> None:
+        self._spool.drop_outputs(drop.task, drop.item)
+
+    # -- attempts ------------------------------------------------------------------------------
+
+    def _run(self, run: act.Run) -> None:
+        epoch = run.inputs[0].epoch
+        try:
+            names = self._spool.input_names(run.task, run.inputs)
+        except TransferError as error:
+            failed = ev.Failed(run.item, run.task, run.attempt, str(error), is_final=True)
+            self._events.append(failed)
+            return
+        folder = self._spool.new_folder()
         request = Request(
             run.item,
-            run.attempt,
+            run.attempt[1],
             names,
-            self._spool.input_folder(run.task, run.item),
+            self._spool.input_folder(run.task, run.item, epoch),
             folder,
         )
-        execute_s = monotonic_s()
+        key = (run.task, run.item, run.attempt)
+        attempt = self._attempts[key] = _Attempt(run, folder, names[0] if names else "")
+        attempt.running = self._pool.execute(
+            run.task, request, lambda ended: self._ended(attempt, ended)
+        )
 
-        def end(ended: Ended) -> None:
-            self._end(run, ended, folder, execute_s, names[0] if names else "")
-
-        self._pool.execute(run.task, request, end)
-
-    def _end(
-        self, run: act.Run, ended: Ended, folder: str, execute_s: float, input_name: str
-    ) -> None:
+    def _ended(self, attempt: _Attempt, ended: Ended) -> None:
+        run = attempt.run
+        self._forget(run.task, run.item, run.attempt)
         parts: tuple[Part, ...] = ()
         error = ended.error
         if not error:
             try:
-                parts = self._spool.keep_outputs(run.task, run.item, folder, ended.outputs)
+                parts = self._spool.keep_outputs(run.task, run.item, attempt.folder, ended.outputs)
             except TaskError as problem:
                 error = str(problem)
-        self._tasks.append(
-            TaskRecord(
-                item=run.item,
-                task=run.task,
-                node=self._node,
-                enter_s=run.enter_s,
-                execute_s=execute_s,
-                finish_s=monotonic_s(),
-                attempt=run.attempt,
-                input_name=input_name,
-                input_bytes=sum(each.size_bytes for each in run.inputs),
-                output_bytes=sum(part.size_bytes for part in parts),
-                status="failed" if error else "done",
-                detail=f"{error}\n{ended.detail}".strip() if error else "",
-            )
+        self._facts.attempt(
+            run,
+            execute_s=attempt.execute_s,
+            input_name=attempt.input_name,
+            parts=parts,
+            error=f"{error}\n{ended.detail}".strip() if error else "",
         )
-        self._soon()
         if error:
-            self._spool.discard_outputs(folder)
+            self._spool.discard(attempt.folder)
             self.tell(ev.Failed(run.item, run.task, run.attempt, error, ended.is_final))
         else:
             self.tell(ev.Finished(run.item, run.task, run.attempt, parts))
 
-    # -- facts ---------------------------------------------------------------------------------
-
-    def _note_transfer(
-        self, delivery: Delivery, source: NodeId, target: NodeId, sent_s: float
-    ) -> None:
-        self._transfers.append(
-            TransferRecord(
-                item=ItemId(delivery.item),
-                source_task=TaskId(delivery.source),
-                target_task=TaskId(delivery.target),
-                source=source,
-                target=target,
-                size_bytes=delivery.size_bytes,
-                send_s=sent_s,
-                arrive_s=monotonic_s(),
-                file_names=tuple(part.name for part in delivery.parts),
-            )
+    def _kill(self, kill: act.Kill) -> None:
+        attempt = self._forget(kill.task, kill.item, kill.attempt)
+        if attempt is None or attempt.running is None:
+            return
+        self._pool.kill(attempt.running)
+        self._spool.discard(attempt.folder)
+        self._facts.attempt(
+            attempt.run,
+            execute_s=attempt.execute_s,
+            input_name=attempt.input_name,
+            error="the attempt was killed: it ran too long, or no longer counted",
         )
-        self._soon()
 
-    def _note(self, fact: Fact) -> None:
-        self._others.append(fact)
-        self._soon()
+    def _forget(self, task: TaskId, item: ItemId, number: Attempt) -> _Attempt | None:
+        attempt = self._attempts.pop((task, item, number), None)
+        if attempt is not None and attempt.limit is not None:
+            attempt.limit.cancel()
+        return attempt
 
-    def broken(self, reason: str) -> None:
-        """Tell home that this run cannot go on."""
-        self._note(msg.Broken(reason))
-        self._flush()
+    def _set_timer(self, action: act.SetTimer) -> None:
+        loop = asyncio.get_running_loop()
+        timer = action.timer
+        if timer.kind == "timeout":
+            # There is one for every attempt, and hardly any of them comes.
+            attempt = self._attempts.get((timer.task, timer.item, timer.attempt))
+            if attempt is not None:
+                attempt.limit = loop.call_later(action.delay_s, self.tell, ev.Due(timer))
+            return
 
-    def _soon(self) -> None:
-        if self._flush_timer is None:
-            loop = asyncio.get_running_loop()
-            self._flush_timer = loop.call_later(FACTS_WAIT_S, self._flush)
+        def due() -> None:
+            self._timers.discard(handle)
+            self.tell(ev.Due(timer))
 
-    def _flush(self) -> None:
-        if self._flush_timer is not None:
-            self._flush_timer.cancel()
-            self._flush_timer = None
-        if self._tasks or self._transfers or self._others:
-            facts = msg.Facts(
-                self.name, tuple(self._tasks), tuple(self._transfers), tuple(self._others)
-            )
-            self._tasks, self._transfers, self._others = [], [], []
-            self._outbox.report(facts)
+        handle = loop.call_later(action.delay_s, due)
+        self._timers.add(handle)
+
+    # -- workers -------------------------------------------------------------------------------
+
+    def _start(self, start: act.Start) -> None:
+        job = asyncio.ensure_future(self._start_workers(start.task))
+        self._jobs.add(job)
+        job.add_done_callback(self._jobs.discard)
+
+    async def _start_workers(self, task: TaskId) -> None:
+        try:
+            await self._pool.start(task)
+        except (TaskError, OSError) as error:
+            self.tell(ev.Unready(task, str(error)))
+        else:
+            self.tell(ev.Ready(task))
+
+    def _stop(self, stop: act.Stop) -> None:
+        self._pool.stop(stop.task)
+
+    # -- the two ends --------------------------------------------------------------------------
+
+    def _accept(self, accept: act.Accept) -> None:
+        self._spool.give(INGRESS, item_id(accept.seq), self._paths.popleft())
+        self._facts.note(msg.Accepted(accept.seq, accept.name, accept.offered_s, monotonic_s()))
+
+    def _publish(self, publish: act.Publish) -> None:
+        for delivery, names in publish.commit.results:
+            if delivery.parts:
+                self._spool.move_results(delivery, self._results, names)
+        self._events.append(ev.Shown(publish.commit.number))
+
+    def _resolve(self, resolve: act.Resolve) -> None:
+        end = resolve.ending
+        self._facts.note(msg.Ended(end.seq, end.outcome, end.detail, end.results, monotonic_s()))
+
+    def _drained(self, drained: act.Drained) -> None:
+        self._facts.note(msg.RunDrained())
+        self._facts.flush()
+
+    def _nothing(self, action: act.Action) -> None:
+        """Carry out what has no effect here: everything is on disk from the start."""
+
+
+def config_of(prepare: msg.Prepare, node: NodeId, cores: int) -> NodeConfig:
+    """Return what the machines of a node are told before anything else."""
+    return NodeConfig(
+        node=node,
+        home=prepare.home,
+        plans=prepare.tasks,
+        preferred=prepare.mapping,
+        cores=cores,
+        incarnation=prepare.incarnation,
+        view=View(1, prepare.members, prepare.mapping),
+        placement=prepare.placement,
+        ready=tuple([task for task, where in prepare.mapping.items() if where == node]),
+        has_workers=True,
+        in_flight_max=prepare.in_flight_max,
+        is_ordered=prepare.is_ordered,
+        beat_s=prepare.beat_s,
+        lease_s=prepare.lease_s,
+    )
 
 
 class Discard:
-    """Takes a long body that is already here, or that is only a probe.
+    """Takes a long body that is not needed, or that is only a probe.
 
     Args:
         on_finish: Called when all of it has come.

@@ -1,8 +1,8 @@
 """The files of one run on one node.
 
-Every execution has a folder for its inputs and one for the outputs of each attempt. A received
-part gets its final name only when all its bytes are there and agree; parts that stay on the node
-are linked, not copied.
+Every execution has a folder for its inputs, another in each epoch, and one for the outputs of each
+attempt. A received part gets its final name only when all its bytes are there and agree; parts
+that stay on the node are linked, not copied.
 """
 
 from __future__ import annotations
@@ -16,10 +16,28 @@ from pathlib import Path
 from jupiter.errors import TaskError, TransferError
 from jupiter.kit.names import file_name_fault
 from jupiter.model.ids import ItemId, TaskId
-from jupiter.model.items import Delivery, Part, PartRef
+from jupiter.model.items import Attempt, Delivery, Part, PartRef
 
 COPY_BYTES = 1 << 18
 """Bytes read and sent at a time."""
+LAST_EPOCH = 1 << 62
+"""No epoch comes after it."""
+
+
+class _Inputs:
+    """The input folder of one execution in one epoch.
+
+    Attributes:
+        by_parent: The names under which parts are stored, by producer.
+        attempts: Of the producer, which made them.
+    """
+
+    __slots__ = ("attempts", "by_parent", "folder")
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+        self.by_parent: dict[TaskId, list[str]] = {}
+        self.attempts: dict[TaskId, Attempt] = {}
 
 
 class Spool:
@@ -36,9 +54,7 @@ class Spool:
         # Empty folders for further executions: making and removing one each time costs more than
         # all else that an agent does for a small item.
         self._free: list[str] = []
-        self._inputs: dict[tuple[TaskId, ItemId], str] = {}
-        # What lies in an input folder: by execution, the stored names by producer.
-        self._stored: dict[tuple[TaskId, ItemId], dict[TaskId, list[str]]] = {}
+        self._inputs: dict[tuple[TaskId, ItemId], dict[int, _Inputs]] = {}  # by epoch
         self._outputs: dict[tuple[TaskId, ItemId], str] = {}
         self._given: dict[tuple[TaskId, ItemId], tuple[str, ...]] = {}
 
@@ -53,12 +69,8 @@ class Spool:
         Raises:
             TransferError: A part's name could leave the folder.
         """
-        key = (delivery.target, delivery.item)
-        by_parent = self._stored.get(key)
-        if by_parent is None:
-            by_parent = self._stored[key] = {}
-            self._inputs[key] = self._new_folder()
-        folder = self._inputs[key]
+        inputs = self._inputs_of(delivery.target, delivery.item, delivery.epoch)
+        folder, by_parent = inputs.folder, inputs.by_parent
         if delivery.source in by_parent:  # sent again after a broken connection
             return [f"{folder}/{name}" for name in by_parent[delivery.source]]
         for part in delivery.parts:
@@ -66,25 +78,66 @@ class Spool:
             if fault:
                 raise TransferError(f"a part of {delivery.source} has a name that {fault}")
         names = [part.name for part in delivery.parts]
-        taken = {name for stored in by_parent.values() for name in stored}
-        if taken.intersection(names) or len(set(names)) < len(names):
+        if len(set(names)) < len(names) or (
+            by_parent and not {n for stored in by_parent.values() for n in stored}.isdisjoint(names)
+        ):
             self._keep_apart(folder, by_parent, names)
             names = [f"{delivery.source}~{name}" for name in names]
         by_parent[delivery.source] = names
+        inputs.attempts[delivery.source] = delivery.attempt
         return [f"{folder}/{name}" for name in names]
 
-    def input_names(self, task: TaskId, inputs: Sequence[Delivery]) -> list[str]:
-        """Return the stored names of all inputs of an execution, in the order of the parents."""
-        by_parent = self._stored.get((task, inputs[0].item), {})
-        return [name for each in inputs for name in by_parent.get(each.source, ())]
+    def take_in(self, delivery: Delivery, paths: Sequence[str]) -> None:
+        """Move the parts of a delivery, which lie somewhere here, to where they belong."""
+        for path, target in zip(paths, self.open_inputs(delivery), strict=True):
+            os.replace(path, target)
 
-    def input_folder(self, task: TaskId, item: ItemId) -> str:
+    def carry(self, delivery: Delivery) -> bool:
+        """Take parts over from an older epoch, where the same attempt made them.
+
+        Returns:
+            Whether they were here, so that the bytes of the delivery are not needed.
+        """
+        epochs = self._inputs.get((delivery.target, delivery.item))
+        if epochs is None:
+            return False
+        source = delivery.source
+        for epoch, old in epochs.items():
+            if epoch < delivery.epoch and old.attempts.get(source) == delivery.attempt:
+                stored = [f"{old.folder}/{name}" for name in old.by_parent[source]]
+                if all(map(os.path.exists, stored)):  # else a transfer was cut short
+                    for path, target in zip(stored, self.open_inputs(delivery), strict=True):
+                        _link(path, target)
+                    return True
+        return False
+
+    def input_names(self, task: TaskId, inputs: Sequence[Delivery]) -> list[str]:
+        """Return the stored names of all inputs of an execution, in the order of the parents.
+
+        Raises:
+            TransferError: Some are not here.
+        """
+        found = self._inputs_of(task, inputs[0].item, inputs[0].epoch)
+        try:
+            return [name for each in inputs if each.parts for name in found.by_parent[each.source]]
+        except KeyError as missing:
+            raise TransferError(
+                f"inputs of task {task} from {missing} for item {inputs[0].item} are gone"
+            ) from None
+
+    def input_folder(self, task: TaskId, item: ItemId, epoch: int) -> str:
         """Return the folder that an execution reads from."""
+        return self._inputs_of(task, item, epoch).folder
+
+    def _inputs_of(self, task: TaskId, item: ItemId, epoch: int) -> _Inputs:
         key = (task, item)
-        if key not in self._inputs:  # nothing but empty deliveries came
-            self._stored[key] = {}
-            self._inputs[key] = self._new_folder()
-        return self._inputs[key]
+        epochs = self._inputs.get(key)
+        if epochs is None:
+            epochs = self._inputs[key] = {}
+        inputs = epochs.get(epoch)
+        if inputs is None:
+            inputs = epochs[epoch] = _Inputs(self._new_folder())
+        return inputs
 
     def _keep_apart(
         self, folder: str, by_parent: dict[TaskId, list[str]], names: list[str]
@@ -115,15 +168,20 @@ class Spool:
         else:
             self._free.append(folder)
 
-    def drop_inputs(self, task: TaskId, item: ItemId) -> None:
-        """Remove the input folder of an execution."""
-        if self._stored.pop((task, item), None) is not None:
-            self._free_folder(self._inputs.pop((task, item)))
+    def drop_inputs(self, task: TaskId, item: ItemId, epoch: int = LAST_EPOCH) -> None:
+        """Remove the input folders of an execution, those of later epochs excepted."""
+        epochs = self._inputs.get((task, item))
+        if epochs is None:
+            return
+        for each in [each for each in epochs if each <= epoch]:
+            self._free_folder(epochs.pop(each).folder)
+        if not epochs:
+            del self._inputs[task, item]
 
     # -- outputs -------------------------------------------------------------------------------
 
-    def new_output_folder(self) -> str:
-        """Return the empty folder that an attempt writes into."""
+    def new_folder(self) -> str:
+        """Return an empty folder, for an attempt to write into or for a body that comes in."""
         return self._new_folder()
 
     def keep_outputs(
@@ -146,11 +204,14 @@ class Spool:
             if not stat.S_ISREG(status.st_mode):
                 raise TaskError(f"output {name!r} of task {task} is no regular file")
             parts.append(Part(name, status.st_size))
+        before = self._outputs.get((task, item))
+        if before is not None:
+            self._free_folder(before)
         self._outputs[task, item] = folder
         return tuple(parts)
 
-    def discard_outputs(self, folder: str) -> None:
-        """Remove what an attempt that does not count has written."""
+    def discard(self, folder: str) -> None:
+        """Remove what was written into a new folder."""
         self._free_folder(folder)
 
     def drop_outputs(self, task: TaskId, item: ItemId) -> None:
@@ -164,36 +225,43 @@ class Spool:
         """Note where the files of an accepted input lie; they are read there and not changed."""
         self._given[task, item] = paths
 
-    def path_of(self, ref: PartRef) -> str:
-        """Return where a part lies on this node."""
-        given = self._given.get((ref.task, ref.item))
-        if given is not None:
-            return next(path for path in given if path.endswith(f"/{ref.part.name}"))
-        return f"{self._outputs[ref.task, ref.item]}/{ref.part.name}"
+    def paths_of(self, refs: Sequence[PartRef]) -> list[str] | None:
+        """Return where parts lie on this node; None where they were dropped."""
+        paths = []
+        for ref in refs:
+            key = (ref.task, ref.item)
+            folder = self._outputs.get(key)
+            if folder is not None:
+                paths.append(f"{folder}/{ref.part.name}")
+                continue
+            given = self._given.get(key)
+            if given is None:
+                return None
+            paths.append(next(path for path in given if path.endswith(f"/{ref.part.name}")))
+        return paths
 
     # -- moving --------------------------------------------------------------------------------
 
     def link_inputs(self, delivery: Delivery, refs: Sequence[PartRef]) -> None:
         """Give parts of this node to a task on this node."""
-        for ref, path in zip(refs, self.open_inputs(delivery), strict=True):
-            _link(self.path_of(ref), path)
+        paths = self.paths_of(refs)
+        if paths is None:
+            raise TransferError(f"outputs of {delivery.source} for {delivery.item} are gone")
+        for path, target in zip(paths, self.open_inputs(delivery), strict=True):
+            _link(path, target)
 
     def move_results(self, delivery: Delivery, folder: Path, names: Sequence[str]) -> None:
         """Put the stored parts of a delivery under their final names, complete or not at all."""
-        source_folder = self._inputs[delivery.target, delivery.item]
-        stored = self._stored[delivery.target, delivery.item][delivery.source]
+        inputs = self._inputs_of(delivery.target, delivery.item, delivery.epoch)
+        stored = inputs.by_parent.pop(delivery.source)
         for name, final in zip(stored, names, strict=True):
-            source = Path(source_folder, name)
-            target = folder / final
+            source, target = f"{inputs.folder}/{name}", f"{folder}/{final}"
             try:
-                source.replace(target)
+                os.replace(source, target)
             except OSError:  # another file system
-                partial = folder / f".{final}.partial"
+                partial = f"{folder}/.{final}.partial"
                 shutil.copyfile(source, partial)
-                partial.replace(target)
-        del self._stored[delivery.target, delivery.item][delivery.source]
-        if not self._stored[delivery.target, delivery.item]:
-            self.drop_inputs(delivery.target, delivery.item)
+                os.replace(partial, target)
 
     def remove(self) -> None:
         """Remove everything of this run."""
@@ -201,23 +269,29 @@ class Spool:
 
 
 class BodyFiles:
-    """Writes one long body into the files of its parts; they appear when all of it is there.
+    """Writes one long body into files, one a part, in a folder where nothing else is.
 
     Args:
-        paths: Final path of each part.
+        folder: Empty.
         sizes: Bytes of each part.
-        on_finish: Called when every part has its final name.
+        on_finish: Called with the paths when all of it is there.
+        on_abort: Called when it will not be completed.
     """
 
     def __init__(
-        self, paths: Sequence[str], sizes: Sequence[int], on_finish: Callable[[], None]
+        self,
+        folder: str,
+        sizes: Sequence[int],
+        on_finish: Callable[[list[str]], None],
+        on_abort: Callable[[], None],
     ) -> None:
-        self._paths = paths
+        self._paths = [f"{folder}/{k}" for k in range(len(sizes))]
         self._sizes = sizes
         self._on_finish = on_finish
+        self._on_abort = on_abort
         self._index = 0
         self._left = sizes[0]
-        self._file = open(f"{paths[0]}.partial", "wb", buffering=0)  # noqa: SIM115
+        self._file = open(self._paths[0], "wb", buffering=0)  # noqa: SIM115
 
     def write(self, data: bytes) -> None:
         """Take the next bytes of the body."""
@@ -231,26 +305,22 @@ class BodyFiles:
             view = view[written:]
 
     def finish(self) -> None:
-        """Give every part its final name."""
+        """Hand the parts over."""
         while self._index + 1 < len(self._paths):
             self._next()
         self._file.close()
-        for path in self._paths:
-            os.replace(f"{path}.partial", path)
-        self._on_finish()
+        self._on_finish(self._paths)
 
     def abort(self) -> None:
-        """Remove what was written."""
+        """Give up what was written."""
         self._file.close()
-        for path in self._paths[: self._index + 1]:
-            Path(f"{path}.partial").unlink(missing_ok=True)
+        self._on_abort()
 
     def _next(self) -> None:
         self._file.close()
         self._index += 1
         self._left = self._sizes[self._index]
-        path = f"{self._paths[self._index]}.partial"
-        self._file = open(path, "wb", buffering=0)  # noqa: SIM115
+        self._file = open(self._paths[self._index], "wb", buffering=0)  # noqa: SIM115
 
 
 def write_parts(paths: Sequence[str], sizes: Sequence[int], body: bytes) -> None:

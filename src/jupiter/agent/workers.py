@@ -89,7 +89,6 @@ class Worker(asyncio.Protocol):
         self._on_end: Callable[[_Answer], None] | None = None
         self._reason = ""
         self._transport: asyncio.WriteTransport | None = None
-        self._timer: asyncio.TimerHandle | None = None
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.is_alive = True
         ours, theirs = socket.socketpair()
@@ -125,17 +124,13 @@ class Worker(asyncio.Protocol):
                 f"the code of task {self._code.task} was not loaded within {START_S_MAX:g} s"
             ) from None
 
-    def run(self, request: Request, on_end: Callable[[_Answer], None], timeout_s: float) -> None:
+    def run(self, request: Request, on_end: Callable[[_Answer], None]) -> None:
         """Start one attempt."""
         self._on_end = on_end
         if self._transport is None:
             self._answer(_Answer(error=self._reason or "the worker process is gone"))
             return
         self._transport.write(_ENCODER.encode(request) + b"\n")
-        if timeout_s:
-            loop = asyncio.get_running_loop()
-            reason = f"no end within the time limit of {timeout_s:g} s"
-            self._timer = loop.call_later(timeout_s, self.kill, reason)
 
     def kill(self, reason: str = "killed") -> None:
         """Kill the process and all that it started."""
@@ -182,9 +177,6 @@ class Worker(asyncio.Protocol):
         self._answer(_Answer(error=f"the worker {reason}", traceback=self._log_end()))
 
     def _answer(self, answer: _Answer) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
         on_end, self._on_end = self._on_end, None
         if on_end is not None:
             on_end(answer)
@@ -196,11 +188,26 @@ class Worker(asyncio.Protocol):
             return file.read().decode(errors="replace")
 
 
+class Running:
+    """One attempt on a worker, until its end was told.
+
+    Attributes:
+        worker: None until it has started, and again when it is free.
+        is_killed: Nobody wants to know how it ends.
+    """
+
+    __slots__ = ("is_killed", "worker")
+
+    def __init__(self) -> None:
+        self.worker: Worker | None = None
+        self.is_killed = False
+
+
 class WorkerPool:
-    """The workers of one run on one node.
+    """The workers of one run on one node; those of a task are started when they are needed.
 
     Args:
-        codes: The tasks that run here.
+        codes: All tasks that may run here.
         app_dir: This node's copy of the application.
         log_dir: Folder for what the tasks print, one file a task.
         slowdown: Times that this node is slower than the machine it is emulated on; 1 or more.
@@ -211,43 +218,54 @@ class WorkerPool:
     ) -> None:
         self._codes = {code.task: code for code in codes}
         self._app_dir = app_dir
+        self._log_dir = log_dir
         self._slowdown = slowdown
         log_dir.mkdir(parents=True, exist_ok=True)
-        self._logs = {task: (log_dir / f"{task}.log").open("ab") for task in self._codes}
+        self._logs: dict[TaskId, IO[bytes]] = {}
         self._idle: dict[TaskId, list[Worker]] = {task: [] for task in self._codes}
-        self._all: set[Worker] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._all: dict[Worker, TaskId] = {}
+        self._jobs: set[asyncio.Task[None]] = set()
 
-    async def start(self) -> None:
-        """Start one worker for each task and wait until all have loaded their code.
+    async def start(self, task: TaskId) -> None:
+        """Start one worker for a task, unless there is one, and wait until it has loaded its code.
 
         Raises:
-            TaskError: The code of a task cannot be loaded.
+            TaskError: The code of the task cannot be loaded.
         """
-        workers = {task: self._new(task) for task in self._codes}
-        results = await asyncio.gather(
-            *(worker.connect() for worker in workers.values()), return_exceptions=True
-        )
-        for result in results:
-            if isinstance(result, BaseException):
-                raise result
-        for task, worker in workers.items():
-            self._idle[task].append(worker)
+        if any(of == task and worker.is_alive for worker, of in self._all.items()):
+            return
+        worker = self._new(task)
+        await worker.connect()
+        self._idle[task].append(worker)
 
-    def execute(self, task: TaskId, request: Request, on_end: Callable[[Ended], None]) -> None:
+    def stop(self, task: TaskId) -> None:
+        """Kill the workers of a task; attempts under way on them fail by it."""
+        self._idle[task].clear()
+        for worker in [worker for worker, of in self._all.items() if of == task]:
+            worker.kill("was stopped, as its task has moved to another node")
+
+    def execute(self, task: TaskId, request: Request, on_end: Callable[[Ended], None]) -> Running:
         """Run one attempt on an idle worker, or on a new one."""
+        running = Running()
         while self._idle[task]:
             worker = self._idle[task].pop()
             if worker.is_alive:
-                self._run_on(worker, task, request, on_end)
-                return
-        job = asyncio.ensure_future(self._start_and_run(task, request, on_end))
-        self._tasks.add(job)
-        job.add_done_callback(self._tasks.discard)
+                self._run_on(worker, running, task, request, on_end)
+                return running
+        job = asyncio.ensure_future(self._start_and_run(running, task, request, on_end))
+        self._jobs.add(job)
+        job.add_done_callback(self._jobs.discard)
+        return running
+
+    def kill(self, running: Running) -> None:
+        """Kill the worker of an attempt; its end is not told."""
+        running.is_killed = True
+        if running.worker is not None:
+            running.worker.kill()
 
     def close(self) -> None:
         """Kill all workers."""
-        for job in self._tasks:
+        for job in self._jobs:
             job.cancel()
         for worker in self._all:
             worker.kill()
@@ -255,28 +273,46 @@ class WorkerPool:
             log.close()
 
     def _new(self, task: TaskId) -> Worker:
-        worker = Worker(self._codes[task], self._app_dir, self._logs[task])
-        self._all = {each for each in self._all if each.is_alive}
-        self._all.add(worker)
+        log = self._logs.get(task)
+        if log is None:
+            log = self._logs[task] = (self._log_dir / f"{task}.log").open("ab")
+        worker = Worker(self._codes[task], self._app_dir, log)
+        self._all = {each: of for each, of in self._all.items() if each.is_alive}
+        self._all[worker] = task
         return worker
 
     async def _start_and_run(
-        self, task: TaskId, request: Request, on_end: Callable[[Ended], None]
+        self, running: Running, task: TaskId, request: Request, on_end: Callable[[Ended], None]
     ) -> None:
         worker = self._new(task)
         try:
             await worker.connect()
         except TaskError as error:
-            on_end(Ended(error=str(error), detail=error.detail))
+            if not running.is_killed:
+                on_end(Ended(error=str(error), detail=error.detail))
             return
-        self._run_on(worker, task, request, on_end)
+        if running.is_killed:
+            self._idle[task].append(worker)
+        else:
+            self._run_on(worker, running, task, request, on_end)
 
     def _run_on(
-        self, worker: Worker, task: TaskId, request: Request, on_end: Callable[[Ended], None]
+        self,
+        worker: Worker,
+        running: Running,
+        task: TaskId,
+        request: Request,
+        on_end: Callable[[Ended], None],
     ) -> None:
         start_s = monotonic_s()
+        running.worker = worker
+
+        def tell(ended: Ended) -> None:
+            if not running.is_killed:
+                on_end(ended)
 
         def end(answer: _Answer) -> None:
+            running.worker = None
             if worker.is_alive:
                 self._idle[task].append(worker)
             ended = Ended(tuple(answer.outputs), answer.error, answer.traceback)
@@ -285,11 +321,11 @@ class WorkerPool:
                 due_s = start_s + answer.cpu_s * self._slowdown + answer.idle_s
                 wait_s = due_s - monotonic_s()
             if wait_s > 0:
-                asyncio.get_running_loop().call_later(wait_s, on_end, ended)
+                asyncio.get_running_loop().call_later(wait_s, tell, ended)
             else:
-                on_end(ended)
+                tell(ended)
 
-        worker.run(request, end, self._codes[task].timeout_s)
+        worker.run(request, end)
 
 
 def _how_it_ended(code: int | None) -> str:

@@ -66,6 +66,12 @@ def run(
     compare: Compare = [],
     in_flight: Annotated[int, typer.Option(min=1, help="Items under way at once.")] = 32,
     rate: Annotated[float, typer.Option(min=0, help="Items offered a second; 0 for all.")] = 0.0,
+    placement: Annotated[
+        str, typer.Option(help="Places each item: static, least-loaded, least-loaded-now.")
+    ] = "static",
+    ordered: Annotated[
+        bool, typer.Option("--ordered", help="Results come in the order of the inputs.")
+    ] = False,
     repeats: Repeats = 5,
     seed: Seed = 0,
     reuse_profiles: Reuse = False,
@@ -83,6 +89,8 @@ def run(
         compare=tuple(compare),
         in_flight_max=in_flight,
         interval_s=1 / rate if rate else 0.0,
+        placement=placement,
+        is_ordered=ordered,
         profile_repeats=repeats,
         seed=seed,
     )

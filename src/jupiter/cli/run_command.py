@@ -20,7 +20,8 @@ from jupiter.cli import render
 from jupiter.cli.notes import tell
 from jupiter.cli.problem_commands import as_json as schedule_values
 from jupiter.cli.screen import RichScreen
-from jupiter.errors import RunError, TaskError
+from jupiter.control.policy import make_policy
+from jupiter.errors import Fault, RunError, TaskError
 from jupiter.formats.app_toml import FILE_NAME as APP_TOML
 from jupiter.formats.seed_folder import CONFIGURATION
 from jupiter.model.app import Application
@@ -79,6 +80,10 @@ def run_and_report(request: RunRequest) -> int:
     screen = RichScreen(Console(stderr=True))
     report = run_to_end(workflow.run(job, engine, screen, show))
     console.print(render.report(report))
+    for record in (report.main, *report.others):
+        tell(
+            Fault(f"{record.schedule.scheduler}: {note}", level="warning") for note in record.notes
+        )
     page = output.write_report(request.output, report, jupiter.__version__)
     console.print(f"Results: {results}/")
     console.print(f"Report:  {page}", soft_wrap=True)
@@ -138,6 +143,7 @@ def _load(request: RunRequest) -> tuple[Application, Network]:
     """Check everything that can be checked before anything is started."""
     for name in (request.settings.scheduler, *request.settings.compare):
         find_scheduler(name)
+    make_policy(request.settings.placement)
     app, app_notes = load_app(request.app)
     network, network_notes = load_network(request.cluster)
     tell((*app_notes, *network_notes))

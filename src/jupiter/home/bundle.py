@@ -91,14 +91,13 @@ def code_of(app: Application, task: TaskId) -> msg.TaskCode:
         InputError: The task needs a container, which agents do not start.
     """
     spec = app.by_name[task]
-    timeout_s = spec.timeout_s or 0.0
     match spec.run:
         case ScriptRun(path, args):
-            return msg.TaskCode(task, "script", (path, *args), timeout_s)
+            return msg.TaskCode(task, "script", (path, *args))
         case FunctionRun(module, function):
-            return msg.TaskCode(task, "function", (module, function), timeout_s)
+            return msg.TaskCode(task, "function", (module, function))
         case CommandRun(argv):
-            return msg.TaskCode(task, "command", argv, timeout_s)
+            return msg.TaskCode(task, "command", argv)
         case _:
             raise InputError(
                 Fault(

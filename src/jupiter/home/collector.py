@@ -63,6 +63,11 @@ class Collector:
                     self._on_broken(reason)
 
     @property
+    def ended(self) -> int:
+        """Items that have ended."""
+        return len(self._ended)
+
+    @property
     def first_accepted_s(self) -> float:
         """When the first item was accepted, on home's clock; 0 before that."""
         if not self._accepted:

@@ -15,6 +15,8 @@ from jupiter.model.ids import NodeId
 
 A = TypeVar("A", msg.Done, msg.Probed, msg.Sampled)
 OnFacts = Callable[[NodeId, msg.Facts], None]
+OnLost = Callable[[NodeId, str], None]
+"""Told the node whose agent is gone, and the whole sentence."""
 
 
 class Controller:
@@ -31,7 +33,7 @@ class Controller:
         self._channels: dict[NodeId, Channel] = {}
         self._handles: Mapping[NodeId, AgentHandle] = {}
         self._answers: dict[int, tuple[NodeId, asyncio.Future[msg.AnyMessage]]] = {}
-        self._listeners: dict[str, tuple[OnFacts, Callable[[str], None]]] = {}
+        self._listeners: dict[str, tuple[OnFacts, OnLost]] = {}
         self._next_id = 0
         self._is_closing = False
 
@@ -39,6 +41,11 @@ class Controller:
     def nodes(self) -> tuple[NodeId, ...]:
         """The nodes with an agent."""
         return tuple(self._channels)
+
+    def is_lost(self, node: NodeId) -> bool:
+        """Return whether the agent of a node is gone."""
+        channel = self._channels.get(node)
+        return channel is None or not channel.is_open
 
     def handle(self, node: NodeId) -> AgentHandle:
         """Return where the agent of a node listens."""
@@ -69,7 +76,7 @@ class Controller:
         for channel in self._channels.values():
             channel.close()
 
-    def listen(self, run: str, on_facts: OnFacts, on_lost: Callable[[str], None]) -> None:
+    def listen(self, run: str, on_facts: OnFacts, on_lost: OnLost) -> None:
         """Hand on the facts of a run, and the loss of any agent."""
         self._listeners[run] = (on_facts, on_lost)
 
@@ -97,9 +104,9 @@ class Controller:
             RunError: The order could not be carried out.
             AgentError: The agent is gone.
         """
-        channel = self._channels.get(node)
-        if channel is None or not channel.is_open:
+        if self.is_lost(node):
             raise AgentError(f"the agent of node {node} is gone")
+        channel = self._channels[node]
         self._next_id += 1
         number = self._next_id
         future: asyncio.Future[msg.AnyMessage] = asyncio.get_running_loop().create_future()
@@ -128,7 +135,7 @@ class Controller:
             if of == node and not future.done():
                 future.set_exception(AgentError(text))
         for _, on_lost in list(self._listeners.values()):
-            on_lost(text)
+            on_lost(node, text)
 
     # -- channel handler -----------------------------------------------------------------------
 

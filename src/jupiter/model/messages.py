@@ -7,11 +7,12 @@ from typing import Literal
 import msgspec
 
 from jupiter.model.ids import NodeId, TaskId
-from jupiter.model.items import Delivery, Outcome, TaskPlan
+from jupiter.model.items import Outcome, TaskPlan
 from jupiter.model.profile import ResourceSample
 from jupiter.model.run import TaskRecord, TransferRecord
+from jupiter.model.words import Word
 
-PROTOCOL = 1
+PROTOCOL = 2
 """Version of this module; peers of another one are refused."""
 
 
@@ -72,47 +73,39 @@ class Refused(Message, frozen=True):
 # -- agent to agent ----------------------------------------------------------------------------
 
 
-class Deliver(Message, frozen=True):
-    """A delivery; its parts are the body, one after the other.
+class Say(Message, frozen=True):
+    """A word from one node to another; a `words.Deliver` has the parts of its delivery as body.
 
     Attributes:
-        number: Counts the messages of this link, for `Got`.
+        number: 0 where no `words.Ack` is due.
         sent_s: When the sender gave it to the link, on the sender's clock.
     """
 
     number: int
     run: str
-    delivery: Delivery
     sent_s: float
+    word: Word
 
 
-class EdgeEnd(Message, frozen=True):
-    """An edge of the graph has ended; see `events.EdgeEnded`."""
+class Again(Message, frozen=True):
+    """Words for an epoch that this node did not know yet were thrown away: say them again."""
 
-    number: int
     run: str
-    source: TaskId
-    target: TaskId
-    count: int
-
-
-class HeldBack(Message, frozen=True):
-    """Items wait for a batch; see `events.Held`."""
-
-    number: int
-    run: str
-    origins: tuple[int, ...]
 
 
 class Probe(Message, frozen=True):
-    """A timed transfer whose body is thrown away."""
+    """A timed transfer whose body is thrown away.
+
+    Attributes:
+        number: Counts the probes of the sender, for `Got`.
+    """
 
     number: int
     sent_s: float
 
 
 class Got(Message, frozen=True):
-    """A numbered message is complete at the receiver.
+    """A probe is complete at the receiver.
 
     Attributes:
         at_s: When, on the receiver's clock.
@@ -131,6 +124,8 @@ class PeerAddress(msgspec.Struct, frozen=True, array_like=True):
     Attributes:
         bandwidth_bytes_per_s: 0 where the link is not shaped.
         latency_s: Added to every message.
+        is_data: Deliveries may go this way; else the network has no such link, and the address
+            serves for what nodes must tell each other in any network.
     """
 
     node: NodeId
@@ -138,10 +133,11 @@ class PeerAddress(msgspec.Struct, frozen=True, array_like=True):
     port: int
     bandwidth_bytes_per_s: float
     latency_s: float
+    is_data: bool = True
 
 
 class SetPeers(Message, frozen=True):
-    """The links that lead away from this agent; what is not named cannot be reached."""
+    """The ways that lead away from this agent; what is not named cannot be reached."""
 
     id: int
     peers: tuple[PeerAddress, ...]
@@ -162,22 +158,23 @@ class TaskCode(msgspec.Struct, frozen=True, array_like=True):
     Attributes:
         kind: ``script``: words are the path and its arguments. ``function``: module and function.
             ``command``: the argument vector.
-        timeout_s: 0 is no limit.
     """
 
     task: TaskId
     kind: Literal["script", "function", "command"]
     words: tuple[str, ...]
-    timeout_s: float
 
 
 class Prepare(Message, frozen=True):
-    """Get ready for a run: start workers, load code.
+    """Get ready for a run: start the workers of the tasks mapped here, load their code.
 
     Attributes:
-        tasks: All tasks of the run; those mapped here are served.
-        code: Of the tasks mapped here.
+        tasks: Plans of all tasks of the run.
+        code: Of all tasks too, as any node may have to take over any of them.
         mapping: Node of every task.
+        members: Nodes that take part, with their incarnations.
+        incarnation: Of this node.
+        in_flight_max: As for `NodeConfig`, like all that follows.
         results_dir: Where the home node keeps results; empty on all others.
     """
 
@@ -188,8 +185,14 @@ class Prepare(Message, frozen=True):
     tasks: tuple[TaskPlan, ...]
     code: tuple[TaskCode, ...]
     mapping: dict[TaskId, NodeId]
+    members: dict[NodeId, int]
+    incarnation: int
     in_flight_max: int
     results_dir: str
+    placement: str = "static"
+    is_ordered: bool = False
+    beat_s: float = 0.0
+    lease_s: float = 0.0
 
 
 class Offer(Message, frozen=True):
@@ -308,9 +311,8 @@ AnyMessage = (
     | Proof
     | Welcome
     | Refused
-    | Deliver
-    | EdgeEnd
-    | HeldBack
+    | Say
+    | Again
     | Probe
     | Got
     | SetPeers

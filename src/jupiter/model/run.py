@@ -113,6 +113,7 @@ class RunRecord:
         run: Id of the run.
         started_at: Wall time of the first acceptance, seconds since 1970.
         is_simulated: It ran in virtual time only.
+        notes: What went wrong and was dealt with, one sentence each.
     """
 
     run: str
@@ -125,6 +126,7 @@ class RunRecord:
     transfers: tuple[TransferRecord, ...]
     prediction: Prediction | None = None
     is_simulated: bool = False
+    notes: tuple[str, ...] = ()
 
     @property
     def done_s(self) -> tuple[float, ...]:

@@ -34,6 +34,7 @@ class Planner:
         self._app = app
         self._settings = settings
         self._home = network.homes[0].name
+        self._workers = tuple([node.name for node in network.workers])
         self.problem: Problem = build_problem(app, network, profiles)
 
     def schedule(self, scheduler: str) -> Schedule:
@@ -60,8 +61,11 @@ class Planner:
 
     def simulate(self, deployment: Deployment, items: int) -> Simulated:
         """Return all that happens to a stream in virtual time."""
+        nodes: dict[TaskId, tuple[NodeId, ...]] = {}
+        if self._settings.placement != "static":
+            nodes = dict.fromkeys(deployment.app.graph.tasks, self._workers)
         scenario = Scenario(
-            plans=plan_tasks(deployment.app),
+            plans=plan_tasks(deployment.app, nodes),
             mapping=task_mapping(deployment.schedule),
             home=self._home,
             execution_s=deployment.execution_s,
@@ -71,6 +75,7 @@ class Planner:
             cores=self.problem.cores,
             interval_s=self._settings.interval_s,
             in_flight_max=self._settings.in_flight_max,
+            placement=self._settings.placement,
         )
         return simulate(scenario)
 

@@ -104,21 +104,29 @@ class Session:
         await self._engine.stop()
 
     def _peers_of(self, node: NodeId) -> tuple[msg.PeerAddress, ...]:
-        """Return where the links of a node lead, shaped where the engine's own are too fast."""
+        """Return the ways to all other nodes, shaped where the engine's own are too fast.
+
+        Where the network has no link the way is there, too, but only for signs of life and the
+        like: home must hear of every node.
+        """
+        is_shaped = self._engine.capabilities.shapes_links
         peers = []
-        for link in self.network.links:
-            if link.source != node:
+        for other in self.network.nodes:
+            if other.name == node:
                 continue
-            handle = self._controller.handle(link.target)
-            is_shaped = self._engine.capabilities.shapes_links
-            bandwidth = link.bandwidth_bytes_per_s
+            handle = self._controller.handle(other.name)
+            link = self.network.by_pair.get((node, other.name))
+            bandwidth, latency_s = 0.0, 0.0
+            if link is not None and is_shaped:
+                bandwidth, latency_s = link.bandwidth_bytes_per_s, link.latency_s
             peers.append(
                 msg.PeerAddress(
-                    link.target,
+                    other.name,
                     handle.host,
                     handle.port,
-                    bandwidth if is_shaped and bandwidth != float("inf") else 0.0,
-                    link.latency_s if is_shaped else 0.0,
+                    bandwidth if bandwidth != float("inf") else 0.0,
+                    latency_s,
+                    is_data=link is not None,
                 )
             )
         return tuple(peers)
@@ -201,6 +209,9 @@ class Session:
                 results_dir=results_dir,
                 interval_s=self._settings.interval_s,
                 in_flight_max=self._settings.in_flight_max,
+                workers=tuple([node.name for node in self.network.workers]),
+                placement=self._settings.placement,
+                is_ordered=self._settings.is_ordered,
             ),
             (watch or Watch()).item,
         )
@@ -214,6 +225,7 @@ class Session:
             tasks=outcome.tasks,
             transfers=outcome.transfers,
             prediction=prediction,
+            notes=outcome.notes,
         )
 
 
