@@ -70,7 +70,7 @@ def play_slice(first: int, count: int) -> Sum:
         total.void += played.verdict.is_void
         total.injected.update(played.injected)
         if not played.is_good:
-            total.kinds.update(played.verdict.faults)
+            total.kinds.update(list(played.verdict.faults))
             total.kinds["broken"] += bool(played.broken)
             total.failed.append((seed, played.why))
     return total

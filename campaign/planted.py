@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -17,6 +17,7 @@ import msgspec
 from jupiter.control import dispatch, ingress, joins, membership, node, outbox, placing, routing, sink
 from jupiter.control import reconcile as workers
 from jupiter.control.executions import Execution, State
+from jupiter.kit.seqset import SeqSet
 from jupiter.model import actions as act
 from jupiter.model import events as ev
 from jupiter.model import records as rec
@@ -671,6 +672,18 @@ def batch_numbers_confused() -> list[Patch]:
     return [(dispatch.Dispatcher, "_began", began)]
 
 
+@planted("batches are counted, and the count starts anew with every restart")
+def batch_counted() -> list[Patch]:
+    real = routing.Router._batch
+
+    def batch(self: Any, members: Any, *rest: Any) -> Any:
+        count = self.__dict__.setdefault("count", {})
+        count[self._epoch] = count.get(self._epoch, -1) + 1
+        return replace(real(self, members, *rest), seq=count[self._epoch])
+
+    return [(routing.Router, "_batch", batch)]
+
+
 @planted("batches of an older epoch are dropped though their results are not shown yet")
 def batch_dropped_too_early() -> list[Patch]:
     def drop(self: Any, action: Any) -> None:
@@ -681,18 +694,31 @@ def batch_dropped_too_early() -> list[Patch]:
 
 @planted("items are batched in the order in which they finish")
 def batch_by_arrival() -> list[Patch]:
-    def add(self: Any, seq: int, member: Any, need: int) -> Any:
-        if not self._known.add(seq) or member is None:
-            return []
-        self._aside[seq] = member
-        return self._take(seq, need)
+    real = routing.Router.pass_over
 
-    return [(routing._Collector, "add", add)]
+    def pass_over(self: Any, seqs: Any) -> Any:
+        known, self._known = self._known, SeqSet()
+        self._known.add_all(1 << 20, ())
+        for collector in self._collectors.values():
+            collector.next = min(collector.aside, default=0)
+        try:
+            known.add_all(0, tuple(seqs))
+            return [
+                routed
+                for collector in self._collectors.values()
+                for batch in collector.advance(collector.next + 1, len(self._plan.children))
+                for routed in self._deal(self._batch(batch))
+            ]
+        finally:
+            self._known = known
+            real(self, ())
+
+    return [(routing.Router, "pass_over", pass_over)]
 
 
 @planted("an incomplete batch is waited for after the last item")
 def batch_never_ends() -> list[Patch]:
-    return [(routing.Router, "finish", lambda self: ([], None))]
+    return [(routing.Router, "finish", lambda self: [])]
 
 
 

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from jupiter.agent.facts import FactBook
 from jupiter.agent.link import Outgoing
-from jupiter.agent.spool import LAST_EPOCH, BodyFiles, Spool, write_parts
+from jupiter.agent.spool import BodyFiles, Spool, write_parts
 from jupiter.agent.workers import Ended, Request, Running, WorkerPool
 from jupiter.aio.channel import BodySink
 from jupiter.aio.clock import monotonic_s
@@ -102,6 +102,7 @@ class AgentRun:
             act.Stop: self._stop,
             act.DropInputs: self._drop_inputs,
             act.DropOutputs: self._drop_outputs,
+            act.DropBatches: self._drop_batches,
             act.Accept: self._accept,
             act.Publish: self._publish,
             act.Resolve: self._resolve,
@@ -211,7 +212,7 @@ class AgentRun:
     def _received(self, message: msg.Say, sender: NodeId) -> None:
         word = message.word
         if (
-            isinstance(word, words.Deliver | words.Ask | words.Hold | words.ScopeEnd)
+            isinstance(word, words.Deliver | words.Ask | words.Hold)
             and word.epoch > self._machines.view.epoch
         ):
             self._early[sender] = None
@@ -272,10 +273,13 @@ class AgentRun:
         self._facts.transfer(hand.delivery, self._node, sent_s)
 
     def _drop_inputs(self, drop: act.DropInputs) -> None:
-        self._spool.drop_inputs(drop.task, drop.item, getattr(drop, "epoch", LAST_EPOCH))
+        self._spool.drop_inputs(drop.task, drop.item, drop.epoch)
 
     def _drop_outputs(self, drop: act.DropOutputs) -> None:
         self._spool.drop_outputs(drop.task, drop.item)
+
+    def _drop_batches(self, drop: act.DropBatches) -> None:
+        self._spool.drop_batches(drop.but)
 
     # -- attempts ------------------------------------------------------------------------------
 

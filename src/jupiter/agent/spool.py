@@ -15,13 +15,11 @@ from pathlib import Path
 
 from jupiter.errors import TaskError, TransferError
 from jupiter.kit.names import file_name_fault
-from jupiter.model.ids import ItemId, TaskId
+from jupiter.model.ids import SINK, ItemId, TaskId, is_batch
 from jupiter.model.items import Attempt, Delivery, Part, PartRef
 
 COPY_BYTES = 1 << 18
 """Bytes read and sent at a time."""
-LAST_EPOCH = 1 << 62
-"""No epoch comes after it."""
 
 
 class _Inputs:
@@ -168,7 +166,7 @@ class Spool:
         else:
             self._free.append(folder)
 
-    def drop_inputs(self, task: TaskId, item: ItemId, epoch: int = LAST_EPOCH) -> None:
+    def drop_inputs(self, task: TaskId, item: ItemId, epoch: int) -> None:
         """Remove the input folders of an execution, those of later epochs excepted."""
         epochs = self._inputs.get((task, item))
         if epochs is None:
@@ -177,6 +175,15 @@ class Spool:
             self._free_folder(epochs.pop(each).folder)
         if not epochs:
             del self._inputs[task, item]
+
+    def drop_batches(self, but: Sequence[ItemId]) -> None:
+        """Remove everything of batches, except results of some that are still to be shown."""
+        for task, item in [key for key in self._inputs if is_batch(key[1])]:
+            if task != SINK or item not in but:
+                for inputs in self._inputs.pop((task, item)).values():
+                    self._free_folder(inputs.folder)
+        for task, item in [key for key in self._outputs if is_batch(key[1])]:
+            self.drop_outputs(task, item)
 
     # -- outputs -------------------------------------------------------------------------------
 

@@ -24,7 +24,7 @@ from jupiter.model import records as rec
 from jupiter.model.ids import SINK, ItemId, NodeId, TaskId, is_batch
 from jupiter.model.items import Attempt, Delivery, Outcome, Part, TaskPlan
 from jupiter.model.view import Load
-from jupiter.model.words import Hold, ScopeEnd
+from jupiter.model.words import Hold
 
 CRASHES_MAX = 16
 """Attempts of one item that this node may die of, beside the retries of its task."""
@@ -65,7 +65,6 @@ class Dispatcher:
         self._epoch = 0
         self.is_restoring = False
         """Records are read, and nothing follows from them."""
-        self._mapping: dict[TaskId, NodeId] = {}
         self._total = -1
         self._executions: dict[Key, Execution] = {}
         # The oldest item goes first, then the task furthest downstream: what is nearly finished is
@@ -183,9 +182,6 @@ class Dispatcher:
                 actions = self._began(event)
             case ev.Settled(seqs):
                 actions = self._settle(seqs)
-            case ev.ScopeEnded(scope, task, count):
-                self._tasks[task].router.end(scope, count)
-                actions = self._finish(self._tasks[task])
             case ev.Ready(task):
                 self._tasks[task].is_ready = True
                 self._wake()
@@ -202,8 +198,8 @@ class Dispatcher:
         self._total = total
         actions: list[act.Action] = []
         for state in self._batching:
-            state.router.end("", total)
-            actions += self._finish(state)
+            state.router.close(total)
+            actions += _sends(state.router.finish())
         return actions
 
     # -- inputs --------------------------------------------------------------------------------
@@ -409,7 +405,7 @@ class Dispatcher:
         produced = execution.produced
         actions = _sends(state.router.route(produced))
         if state.plan.is_scatter:
-            actions += self._hold(state, produced) + self._finish(state)
+            actions += self._hold(state, produced) + _sends(state.router.finish())
         return actions
 
     def _hold(self, state: _TaskState, produced: Produced) -> list[act.Action]:
@@ -417,24 +413,10 @@ class Dispatcher:
             return []
         return [act.Say(self._home, Hold(self._epoch, produced.origins))]
 
-    def _finish(self, state: _TaskState) -> list[act.Action]:
-        """Return what follows where a scattering task has seen its last item."""
-        routed, count = state.router.finish()
-        actions = _sends(routed)
-        if count is not None:
-            name = state.plan.name
-            actions += [
-                act.Say(self._mapping[other.plan.name], ScopeEnd(self._epoch, name, task, count))
-                for other in self._batching
-                if name in other.plan.batchers and (task := other.plan.name) != name
-            ]
-        return actions
-
     # -- epochs and ends -----------------------------------------------------------------------
 
     def _began(self, event: ev.Began) -> list[act.Action]:
         self._epoch = event.view.epoch
-        self._mapping = dict(event.view.mapping)
         self._ready.clear()
         self._asleep = []
         for state in self._tasks.values():
@@ -456,7 +438,7 @@ class Dispatcher:
         for seq in seqs:
             self._settled.add(seq)
         for state in self._batching:
-            actions += _sends(state.router.settle(seqs)) + self._finish(state)
+            actions += _sends(state.router.pass_over(seqs)) + _sends(state.router.finish())
         for seq in seqs:
             for key in self._by_origin.pop(seq, ()):
                 execution = self._executions.get(key)

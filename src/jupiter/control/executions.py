@@ -77,10 +77,9 @@ class Execution:
         """What routing needs to know of its end."""
         first = self.inputs[0]
         if len(self.inputs) == 1:
-            origins, absorbed = first.origins, first.absorbed
+            origins = first.origins
         else:
             origins = tuple(dict.fromkeys(o for each in self.inputs for o in each.origins))
-            absorbed = tuple(dict.fromkeys(a for each in self.inputs for a in each.absorbed))
         return Produced(
             scope=first.scope,
             seq=first.seq,
@@ -89,5 +88,4 @@ class Execution:
             outcome=self.outcome,
             detail=self.detail,
             attempt=self.attempt,
-            absorbed=absorbed,
         )

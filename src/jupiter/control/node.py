@@ -136,7 +136,6 @@ class Node:
             ev.Finished: self._dispatch,
             ev.Failed: self._dispatch,
             ev.Arrived: self._arrived,
-            ev.ScopeEnded: self._dispatch,
             ev.Ready: self._ready,
             ev.Unready: self._unready,
             ev.Due: self._due,
@@ -364,9 +363,6 @@ class Node:
                 if self._is_present(word.epoch, sender, number):
                     self._acknowledge(sender, number)
                     self._enter(ev.Held(word.origins))
-            case words.ScopeEnd():
-                if self._is_present(word.epoch, sender, number):
-                    self._keep(rec.Told(word), ("", word.task, word.scope), sender, number)
             case words.Beat():
                 self._beaten(sender, word)
             case words.Status():
@@ -400,7 +396,7 @@ class Node:
             self._keep(rec.Taken(delivery), key, sender, number)
 
     def _keep(
-        self, record: rec.Taken | rec.Told, key: tuple[str, str, str], sender: NodeId, number: int
+        self, record: rec.Taken, key: tuple[str, str, str], sender: NodeId, number: int
     ) -> None:
         """Write something down, and acknowledge it when that is done."""
         waiting = self._keeping.get(key)
@@ -428,9 +424,6 @@ class Node:
                 elif not self.dispatcher.keeps_inputs(delivery.target, delivery.item):
                     drop = act.DropInputs(delivery.item, delivery.target, delivery.epoch)
                     self._out.append(drop)
-            case rec.Told(word):
-                if self._done_keeping(("", word.task, word.scope), word.epoch):
-                    self._dispatch(ev.ScopeEnded(word.scope, word.task, word.count))
             case rec.Forgotten(settled):
                 self._forget(self._settled.add_all(settled.mark, settled.above))
             case rec.Assigned():
@@ -574,10 +567,6 @@ class Node:
                     self.dispatcher.restore(record, now)
                 case rec.Assigned():
                     self.placing.restore(record)
-                case rec.Told(word):
-                    self.dispatcher.step(
-                        ev.ScopeEnded(word.scope, word.task, word.count), now
-                    )
                 case rec.Forgotten(settled):
                     self._forget(self._settled.add_all(settled.mark, settled.above))
                 case _:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from jupiter.kit.seqset import SeqSet
 from jupiter.model.ids import TaskId
@@ -22,7 +22,6 @@ class Produced:
         outcome: ``done`` even where there are no outputs; routing decides what that means.
         detail: Why it is not ``done``.
         attempt: The one that was elected.
-        absorbed: As `Delivery.absorbed`.
     """
 
     scope: str
@@ -32,7 +31,6 @@ class Produced:
     outcome: Outcome = "done"
     detail: str = ""
     attempt: Attempt = (0, 0)
-    absorbed: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,32 +47,28 @@ class Router:
     Broadcast gives every output to every child. Scatter gives the k-th output to the k-th child
     (going round where there are more outputs than children). An item with fewer outputs than there
     are children is put aside until the outputs of consecutive items suffice; all these together
-    are one new item, the batch. Items are put aside in the order of their numbers, never in the
-    order in which they finished, so a batch is the same on every run.
-
-    Batches are numbered within an epoch; with a new epoch, whatever has not ended comes again and
+    are one new item, the batch, which is numbered like the first of them. Items are put aside in
+    the order of their numbers, never in the order in which they finished, so a batch is the same on
+    every run and after every restart. With a new epoch, whatever has not ended comes again and
     batches are made anew.
     """
 
     def __init__(self, plan: TaskPlan) -> None:
         self._plan = plan
         self._is_collecting = plan.is_scatter
-        self._collectors: dict[str, _Collector] = {}
-        self._counts: dict[str, int] = {}
-        self._batches = 0
-        self._has_ended = False
         self._epoch = 0
+        # Ingress items that came here, alone or in a batch, or will not come at all.
+        self._known = SeqSet()
+        self._total = -1
+        self._collectors: dict[str, _Collector] = {}
 
     def begin(self, epoch: int, settled: Numbers) -> None:
         """Start an epoch; items that ended before will not come again."""
         self._epoch = epoch
         if self._is_collecting:
-            known = SeqSet()
-            known.add_all(settled.mark, settled.above)
-            self._collectors = {"": _Collector(known)}
-            self._counts = {}
-            self._batches = 0
-            self._has_ended = False
+            self._known = SeqSet()
+            self._known.add_all(settled.mark, settled.above)
+            self._collectors = {}
 
     def route(self, produced: Produced) -> list[Routed]:
         """Return the deliveries that follow from the end of an execution."""
@@ -84,82 +78,70 @@ class Router:
                 produced = replace(produced, outcome="filtered", detail=detail)
             return self._to_all(produced)
         children = self._plan.children
-        takes_part = produced.outcome == "done" and len(produced.outputs) < len(children)
-        routed: list[Routed] = []
         if produced.outcome != "done":
             routed = self._to_all(produced)
-        elif not takes_part:
+        elif len(produced.outputs) >= len(children):
             routed = self._deal(produced)
-        for scope, seq in produced.absorbed:
-            routed += self._collect(scope, seq, None)
-        return routed + self._collect(
-            produced.scope, produced.seq, produced if takes_part else None
-        )
+        else:
+            routed = []
+            if produced.seq not in self._known:
+                self._collector(produced.scope).aside[produced.seq] = produced
+        return routed + self.pass_over(produced.origins)
 
     def holds(self, produced: Produced) -> bool:
         """Return whether an item waits in a batch that is not complete."""
         collector = self._collectors.get(produced.scope)
         return collector is not None and collector.holds(produced.seq)
 
-    def settle(self, seqs: tuple[int, ...]) -> list[Routed]:
-        """Note items that have ended and will not come; usually they have come long ago."""
+    def pass_over(self, seqs: tuple[int, ...]) -> list[Routed]:
+        """Note ingress items that came or will not come; return the batches that this completes."""
         if not self._is_collecting:
             return []
-        return [routed for seq in seqs for routed in self._collect("", seq, None)]
+        before = self._known.mark
+        for seq in seqs:
+            self._known.add(seq)
+        if self._known.mark == before:
+            return []
+        return [
+            routed
+            for scope in sorted(self._collectors)
+            for batch in self._collectors[scope].advance(self._known.mark, len(self._plan.children))
+            for routed in self._deal(self._batch(batch))
+        ]
 
-    def end(self, scope: str, count: int) -> None:
-        """Note how many items of a scope there are in all."""
-        self._counts[scope] = count
+    def close(self, total: int) -> None:
+        """Note how many ingress items there are in all."""
+        self._total = total
 
-    def finish(self) -> tuple[list[Routed], int | None]:
-        """Return what follows from scopes that are complete: unfinished batches fail.
-
-        Returns:
-            The deliveries, and once the number of batches of this task, when no more can come.
-        """
-        routed: list[Routed] = []
-        scopes = ("", *(task for task in self._plan.batchers if task != self._plan.name))
-        if self._has_ended or not self._is_collecting:
-            return routed, None
-        for scope in scopes:
-            count = self._counts.get(scope)
-            if count is None or self._collector(scope).mark < count:
-                return routed, None
-        self._has_ended = True
-        for scope in scopes:
-            rest = self._collector(scope).rest()
-            if rest:
-                detail = f"the stream ended before every child of {self._plan.name} had an output"
-                routed += self._to_all(self._batch(rest, "failed", detail))
-        return routed, self._batches
+    def finish(self) -> list[Routed]:
+        """Return what follows when the last item has come: unfinished batches fail."""
+        if not self._is_collecting or not 0 <= self._total <= self._known.mark:
+            return []
+        detail = f"the stream ended before every child of {self._plan.name} had an output"
+        return [
+            routed
+            for scope in sorted(self._collectors)
+            if (rest := self._collectors[scope].rest())
+            for routed in self._to_all(self._batch(rest, "failed", detail))
+        ]
 
     def _collector(self, scope: str) -> _Collector:
         found = self._collectors.get(scope)
         if found is None:
-            found = self._collectors[scope] = _Collector(SeqSet())
+            found = self._collectors[scope] = _Collector(self._known.mark)
         return found
-
-    def _collect(self, scope: str, seq: int, member: Produced | None) -> list[Routed]:
-        batches = self._collector(scope).add(seq, member, len(self._plan.children))
-        return [routed for batch in batches for routed in self._deal(self._batch(batch))]
 
     def _batch(
         self, members: list[Produced], outcome: Outcome = "done", detail: str = ""
     ) -> Produced:
-        seq, self._batches = self._batches, self._batches + 1
         return Produced(
             scope=str(self._plan.name),
-            seq=seq,
+            seq=members[0].seq,
             origins=tuple(dict.fromkeys(o for member in members for o in member.origins)),
             outputs=tuple(ref for member in members for ref in member.outputs),
             outcome=outcome,
             detail=detail,
             attempt=(self._epoch, 0),
-            absorbed=tuple(
-                each
-                for member in members
-                for each in ((member.scope, member.seq), *member.absorbed)
-            ),
         )
 
     def _deal(self, produced: Produced) -> list[Routed]:
@@ -185,57 +167,43 @@ class Router:
             detail=produced.detail,
             epoch=self._epoch,
             attempt=produced.attempt,
-            absorbed=produced.absorbed,
         )
         return Routed(delivery, refs)
 
 
+@dataclass(slots=True)
 class _Collector:
     """The items of one scope that gave too few outputs, in the order of their numbers.
 
-    Args:
-        known: Numbers that will not come.
+    Attributes:
+        next: The first number that was not looked at.
+        aside: Items from there on.
+        members: Of the batch that is being made.
     """
 
-    def __init__(self, known: SeqSet) -> None:
-        self._known = known
-        self._aside: dict[int, Produced] = {}
-        self._next = known.mark
-        self._members: list[Produced] = []
-        self._outputs = 0
+    next: int
+    aside: dict[int, Produced] = field(default_factory=dict)
+    members: list[Produced] = field(default_factory=list)
 
-    @property
-    def mark(self) -> int:
-        """All numbers below it have come."""
-        return self._known.mark
-
-    def add(self, seq: int, member: Produced | None, need: int) -> list[list[Produced]]:
-        """Note the end of an item; return the batches that are complete by it."""
-        if not self._known.add(seq):
-            return []
-        if member is not None:
-            self._aside[seq] = member
+    def advance(self, mark: int, need: int) -> list[list[Produced]]:
+        """Look at all numbers below a mark; return the batches that are complete by it."""
         batches = []
-        while self._next < self._known.mark:
-            batches += self._take(self._next, need)
-            self._next += 1
+        while self.next < mark:
+            produced = self.aside.pop(self.next, None)
+            self.next += 1
+            if produced is None:
+                continue
+            self.members.append(produced)
+            if sum(len(member.outputs) for member in self.members) >= need:
+                batches.append(self.members)
+                self.members = []
         return batches
 
     def holds(self, seq: int) -> bool:
         """Return whether an item waits here."""
-        return seq in self._aside or any(member.seq == seq for member in self._members)
+        return seq in self.aside or any(member.seq == seq for member in self.members)
 
     def rest(self) -> list[Produced]:
-        """Return the members of the batch that stays incomplete."""
-        return self._members
-
-    def _take(self, seq: int, need: int) -> list[list[Produced]]:
-        produced = self._aside.pop(seq, None)
-        if produced is None:
-            return []
-        self._members.append(produced)
-        self._outputs += len(produced.outputs)
-        if self._outputs < need:
-            return []
-        batch, self._members, self._outputs = self._members, [], 0
-        return [batch]
+        """Return the members of the batch that stays incomplete, once."""
+        rest, self.members = self.members, []
+        return rest

@@ -144,14 +144,6 @@ class Settled(msgspec.Struct, frozen=True):
     seqs: tuple[int, ...]
 
 
-class ScopeEnded(msgspec.Struct, frozen=True):
-    """No more items of a scope than `count` will come to a scattering task."""
-
-    scope: str
-    task: TaskId
-    count: int
-
-
 class Held(msgspec.Struct, frozen=True):
     """Items wait in a batch that needs further items: they must not count as in flight."""
 
@@ -179,7 +171,6 @@ Event = (
     | Arrived
     | Began
     | Settled
-    | ScopeEnded
     | Held
     | Parked
 )

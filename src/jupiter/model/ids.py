@@ -8,7 +8,7 @@ TaskId = NewType("TaskId", str)
 NodeId = NewType("NodeId", str)
 ItemId = NewType("ItemId", str)
 """An input travelling through the graph. Items accepted at the ingress are ``"0"``, ``"1"``, …;
-a batch that a scattering task collected over several items is ``"TASK.0"``, ``"TASK.1"``, …"""
+a batch that a scattering task collected over several items is ``"TASK.N"`` after the first."""
 
 HOME = TaskId("home")
 """The child that means "this is a result". The seeds' first system wrote ``scheduler``."""

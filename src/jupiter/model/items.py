@@ -48,7 +48,7 @@ class Delivery(msgspec.Struct, frozen=True):
 
     Attributes:
         scope: Empty for items of the ingress, else the task that collected the batch.
-        seq: Number within the scope, from 0 without gaps.
+        seq: Number at the ingress; of a batch, that of its first item.
         origins: Sequence numbers at the ingress of the items that it came from.
         source: The producing task, or ``@in``.
         target: The child, or ``@out``.
@@ -58,7 +58,6 @@ class Delivery(msgspec.Struct, frozen=True):
         epoch: Of the view under which it was sent; receivers fence off older ones.
         attempt: The elected attempt of the source that made it; two deliveries of one attempt are
             the same bytes.
-        absorbed: (scope, seq) of every item that went into a batch.
     """
 
     scope: str
@@ -71,7 +70,6 @@ class Delivery(msgspec.Struct, frozen=True):
     detail: str = ""
     epoch: int = 0
     attempt: Attempt = (0, 0)
-    absorbed: tuple[tuple[str, int], ...] = ()
 
     @property
     def item(self) -> ItemId:

@@ -7,7 +7,6 @@ import msgspec
 from jupiter.model.ids import ItemId, NodeId, TaskId
 from jupiter.model.items import Attempt, Delivery, Outcome, Part
 from jupiter.model.view import Numbers, View
-from jupiter.model.words import ScopeEnd
 
 
 class Seen(msgspec.Struct, frozen=True, tag=True, array_like=True):
@@ -83,12 +82,6 @@ class Ending(msgspec.Struct, frozen=True, array_like=True):
     results: tuple[str, ...]
 
 
-class Told(msgspec.Struct, frozen=True, tag=True, array_like=True):
-    """The number of items of a scope is known."""
-
-    word: ScopeEnd
-
-
 class Committed(msgspec.Struct, frozen=True, tag=True, array_like=True):
     """Items have ended; their results are to be made visible, all together.
 
@@ -122,7 +115,6 @@ Record = (
     | Started
     | Elected
     | Assigned
-    | Told
     | Committed
     | Published
     | Forgotten

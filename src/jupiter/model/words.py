@@ -74,21 +74,6 @@ class Hold(msgspec.Struct, frozen=True, tag=True, array_like=True):
     origins: tuple[int, ...]
 
 
-class ScopeEnd(msgspec.Struct, frozen=True, tag=True, array_like=True):
-    """Numbered, to the node of a scattering task downstream: all batches of a scope are made.
-
-    Attributes:
-        scope: The scattering task that made them.
-        task: Who is told.
-        count: How many there are.
-    """
-
-    epoch: int
-    scope: TaskId
-    task: TaskId
-    count: int
-
-
 class Ack(msgspec.Struct, frozen=True, tag=True, array_like=True):
     """A numbered word is here and will not be forgotten.
 
@@ -132,4 +117,4 @@ class Status(msgspec.Struct, frozen=True, tag=True, array_like=True):
     total: int
 
 
-Word = Deliver | Ask | Placed | Query | Quote | Hold | ScopeEnd | Ack | Beat | Status
+Word = Deliver | Ask | Placed | Query | Quote | Hold | Ack | Beat | Status
