@@ -9,12 +9,22 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
-from jupiter.control import dispatch, ingress, joins, membership, node, outbox, placing, routing, sink
+from jupiter.control import (
+    dispatch,
+    ingress,
+    joins,
+    membership,
+    node,
+    outbox,
+    placing,
+    routing,
+    sink,
+)
 from jupiter.control import reconcile as workers
 from jupiter.control.executions import Execution, State
 from jupiter.kit.seqset import SeqSet
@@ -138,7 +148,9 @@ def cut_short_for_ever() -> list[Patch]:
     real = dispatch.Dispatcher._queue
 
     def queue(self: Any, execution: Execution) -> None:
-        if not (self.is_restoring is False and execution.number and execution.state is State.PAUSED):
+        if not (
+            self.is_restoring is False and execution.number and execution.state is State.PAUSED
+        ):
             real(self, execution)
         elif execution.failures:
             real(self, execution)
@@ -329,19 +341,6 @@ def held_not_told() -> list[Patch]:
 @planted("complete items that wait for order count as in flight")
 def parked_not_told() -> list[Patch]:
     return [(node.Node, "_park", lambda self, park: None)]
-
-
-@planted("an old word about the number of items is believed after a new one")
-def total_taken_back() -> list[Patch]:
-    real = node.Node._informed
-
-    def informed(self: Any, status: Any) -> None:
-        if self.ingress is None and status.total < 0 <= self._total:
-            self._total = status.total
-            self._do(self.dispatcher.close(status.total))
-        real(self, status)
-
-    return [(node.Node, "_informed", informed)]
 
 
 # -- between nodes -----------------------------------------------------------------------------
@@ -547,7 +546,7 @@ def join_by_arrival() -> list[Patch]:
 
 @planted("a delivery that comes twice runs twice")
 def twice_is_twice() -> list[Patch]:
-    real = dispatch.Dispatcher._arrived
+    real = dispatch.Dispatcher.arrived
 
     def arrived(self: Any, delivery: Any, now: float) -> Any:
         key = delivery.target, delivery.item
@@ -560,7 +559,7 @@ def twice_is_twice() -> list[Patch]:
         return False
 
     return [
-        (dispatch.Dispatcher, "_arrived", arrived),
+        (dispatch.Dispatcher, "arrived", arrived),
         (dispatch.Dispatcher, "has_seen", seen),
         (dispatch.Dispatcher, "wants", lambda self, delivery: True),
     ]
@@ -568,7 +567,7 @@ def twice_is_twice() -> list[Patch]:
 
 @planted("what an older epoch made is used, whatever it was made from")
 def lineage_ignored() -> list[Patch]:
-    real = dispatch.Dispatcher._arrived
+    real = dispatch.Dispatcher.arrived
 
     def arrived(self: Any, delivery: Any, now: float) -> Any:
         old = self._executions.get((delivery.target, delivery.item))
@@ -581,7 +580,7 @@ def lineage_ignored() -> list[Patch]:
             )
         return real(self, delivery, now)
 
-    return [(dispatch.Dispatcher, "_arrived", arrived)]
+    return [(dispatch.Dispatcher, "arrived", arrived)]
 
 
 @planted("inputs are not stored again where an older epoch had used some of them")
@@ -658,18 +657,16 @@ def never_evicted() -> list[Patch]:
     return [(joins.Join, "evict", lambda self: [])]
 
 
-@planted("what came of a batch is dropped with the items of an older one of its number")
-def batch_numbers_confused() -> list[Patch]:
-    real = dispatch.Dispatcher._began
+@planted("batches are counted, and the count starts anew with every restart")
+def batch_counted() -> list[Patch]:
+    real = routing.Router._batch
 
-    def began(self: Any, event: Any) -> Any:
-        old = {origin: dict(keys) for origin, keys in self._by_origin.items()}
-        actions = real(self, event)
-        for origin, keys in old.items():
-            self._by_origin.setdefault(origin, {}).update(keys)
-        return actions
+    def batch(self: Any, members: Any, *rest: Any) -> Any:
+        count = self.__dict__.setdefault("count", {})
+        count[self._epoch] = count.get(self._epoch, -1) + 1
+        return real(self, members, *rest)._replace(seq=count[self._epoch])
 
-    return [(dispatch.Dispatcher, "_began", began)]
+    return [(routing.Router, "_batch", batch)]
 
 
 @planted("batches are counted, and the count starts anew with every restart")
@@ -679,7 +676,7 @@ def batch_counted() -> list[Patch]:
     def batch(self: Any, members: Any, *rest: Any) -> Any:
         count = self.__dict__.setdefault("count", {})
         count[self._epoch] = count.get(self._epoch, -1) + 1
-        return replace(real(self, members, *rest), seq=count[self._epoch])
+        return real(self, members, *rest)._replace(seq=count[self._epoch])
 
     return [(routing.Router, "_batch", batch)]
 
@@ -719,6 +716,3 @@ def batch_by_arrival() -> list[Patch]:
 @planted("an incomplete batch is waited for after the last item")
 def batch_never_ends() -> list[Patch]:
     return [(routing.Router, "finish", lambda self: [])]
-
-
-

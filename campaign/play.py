@@ -76,7 +76,9 @@ class Tasks:
         lineage, is_mixed = merged(content for part in inputs for content in part)
         lineage[run.task, str(origins)] = self._count  # type: ignore[index]
         line = tuple(lineage.items())
-        parts = [Part(f"{run.task}{k}", 100 + int(900 * self._draw.random())) for k in range(len(found))]
+        parts = [
+            Part(f"{run.task}{k}", 100 + int(900 * self._draw.random())) for k in range(len(found))
+        ]
         return Outcome(
             seconds, tuple(parts), tuple(Content(each, line, is_mixed) for each in found)
         )

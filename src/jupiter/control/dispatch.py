@@ -88,6 +88,11 @@ class Dispatcher:
         return len(self._ready)
 
     @property
+    def can_start(self) -> bool:
+        """Whether `start` could return anything."""
+        return bool(self._ready) and self._free_cores > 0
+
+    @property
     def free_cores(self) -> int:
         """Cores that nothing runs on."""
         return self._free_cores
@@ -158,13 +163,15 @@ class Dispatcher:
     def step(self, event: ev.Event, now: float) -> list[act.Action]:
         """Take in one event and return what is to be done.
 
+        What can run is not among it: `start` says that, once all that is known was taken in.
+
         Args:
             event: Of the kinds handled here; others are a programming error.
             now: Seconds on the clock of this node.
         """
         match event:
             case ev.Arrived(delivery):
-                actions = self._arrived(delivery, now)
+                actions = self.arrived(delivery, now)
             case ev.Finished(item, task, attempt, outputs):
                 if not self.is_running(task, item, attempt):
                     return []
@@ -175,7 +182,7 @@ class Dispatcher:
                     return []
                 actions = self._failed(event)
             case ev.Kept(rec.Elected() as record):
-                actions = self._elected(record)
+                actions = self.elected_is_kept(record)
             case ev.Due(timer):
                 actions = self._due(timer)
             case ev.Began():
@@ -191,7 +198,7 @@ class Dispatcher:
                 actions = []
             case _:
                 raise TypeError(f"a dispatcher takes no {type(event).__name__}")
-        return actions + self._start() if self._ready and not self.is_restoring else actions
+        return actions
 
     def close(self, total: int) -> list[act.Action]:
         """Note how many items there will ever be."""
@@ -204,15 +211,20 @@ class Dispatcher:
 
     # -- inputs --------------------------------------------------------------------------------
 
-    def _arrived(self, delivery: Delivery, now: float) -> list[act.Action]:
+    def arrived(self, delivery: Delivery, now: float) -> list[act.Action]:
+        """Take in a delivery of the present epoch; what `step` does with `Arrived`."""
         task, item = key = delivery.target, delivery.item
         state = self._tasks[task]
         old = self._executions.get(key)
         if old is not None and old.epoch >= delivery.epoch:
             return []
+        by_origin = self._by_origin
         for origin in delivery.origins:
-            if origin not in self._settled:
-                self._by_origin.setdefault(origin, {})[key] = None
+            keys = by_origin.get(origin)
+            if keys is not None:
+                keys[key] = None
+            elif origin not in self._settled:
+                by_origin[origin] = {key: None}
         missing = self._never(delivery)
         inputs: tuple[Delivery, ...] = (delivery,)
         enter_s = now
@@ -288,7 +300,8 @@ class Dispatcher:
             heapq.heappush(self._ready, entry)
         self._asleep = []
 
-    def _start(self) -> list[act.Action]:
+    def start(self) -> list[act.Action]:
+        """Return what is to be executed now, as far as there are cores."""
         actions: list[act.Action] = []
         while self._ready:
             entry = self._ready[0]
@@ -384,7 +397,8 @@ class Dispatcher:
         )
         return [act.Persist(record, is_synced=True)]
 
-    def _elected(self, record: rec.Elected) -> list[act.Action]:
+    def elected_is_kept(self, record: rec.Elected) -> list[act.Action]:
+        """Go on with an election that is written down."""
         execution = self._executions.get((record.task, record.item))
         if execution is None or execution.attempt != record.attempt:
             return []
@@ -455,7 +469,7 @@ class Dispatcher:
         """Take in what this node wrote down before it died."""
         match record:
             case rec.Taken(delivery):
-                self._arrived(delivery, now)
+                self.arrived(delivery, now)
             case rec.Started(task, item, attempt):
                 execution = self._executions.get((task, item))
                 if execution is not None:
@@ -489,9 +503,8 @@ class Dispatcher:
                 actions += self._elect(execution, "failed", (), detail)
             else:
                 self._queue(execution)
-        return actions + self._start()
+        return actions
 
 
 def _sends(routed: list[Routed]) -> list[act.Action]:
     return [act.Send(each.delivery, each.refs) for each in routed]
-

@@ -26,7 +26,7 @@ from jupiter.model import events as ev
 from jupiter.model import records as rec
 from jupiter.model import words
 from jupiter.model.ids import INGRESS, SINK, ItemId, NodeId, TaskId, item_id
-from jupiter.model.items import Delivery, TaskPlan
+from jupiter.model.items import Delivery, PartRef, TaskPlan
 from jupiter.model.view import Numbers, View
 
 Level = Literal["none", "ingress", "hop"]
@@ -54,6 +54,7 @@ class NodeConfig:
         beat_s: Time between two signs of life; 0 where nobody is expected to die.
         lease_s: As for `Membership`.
         settle_s: As for `Membership`.
+        has_acks: Words can get lost; else nothing is acknowledged, and nothing is kept for it.
         resend_s: As for `Outbox`.
         first_number: As for `Outbox`.
         memory_bytes_max: As for `Join`.
@@ -76,6 +77,7 @@ class NodeConfig:
     beat_s: float = 0.0
     lease_s: float = 0.0
     settle_s: float = 1.0
+    has_acks: bool = True
     resend_s: float = 0.0
     first_number: int = 1
     memory_bytes_max: int = 0
@@ -104,9 +106,7 @@ class Node:
             config.plans, config.cores, config.home, config.memory_bytes_max
         )
         self.outbox = Outbox(config.first_number, config.resend_s, config.credit_max)
-        self.placing = Placing(
-            config.node, config.home, self._plans, make_policy(config.placement)
-        )
+        self.placing = Placing(config.node, config.home, self._plans, make_policy(config.placement))
         self.workers = Reconciler(config.ready)
         self.ingress: Ingress | None = None
         self.sink: Sink | None = None
@@ -189,10 +189,17 @@ class Node:
         return size + (self.sink.size if self.sink is not None else 0)
 
     def _flush(self) -> list[act.Action]:
-        todo = self._todo
-        while todo:
-            event = todo.popleft()
-            self._taking[type(event)](event)
+        todo, dispatcher = self._todo, self.dispatcher
+        while True:
+            while todo:
+                event = todo.popleft()
+                self._taking[type(event)](event)
+            if not dispatcher.can_start:
+                break
+            started = dispatcher.start()
+            if not started:
+                break
+            self._do(started)
         out, self._out = self._out, []
         return out
 
@@ -211,15 +218,17 @@ class Node:
 
     def _send(self, send: act.Send) -> None:
         delivery = send.delivery
-        if delivery.epoch != self.view.epoch or self._is_over(delivery):
+        if delivery.epoch != self.view.epoch:
             return
         node = self.placing.where(delivery.target, delivery.item)
+        if self.placing.is_asking and self._is_over(delivery):
+            return  # it ended while its place was asked for
         if node is None:
             self.placing.park(send)
             last = max(delivery.origins)
             self._do(self.placing.expect(delivery.target, delivery.item, last))
         elif node != self.node:
-            self._out += self.outbox.post(node, words.Deliver(delivery), send.refs)
+            self._post(node, words.Deliver(delivery), send.refs)
         elif self.wants(delivery):
             self._out.append(act.Hand(delivery, send.refs))
             self._take(delivery, self.node, 0)
@@ -230,7 +239,13 @@ class Node:
         if say.node == self.node:
             self._heed(self.node, 0, say.word)
         else:
-            self._out += self.outbox.post(say.node, say.word)
+            self._post(say.node, say.word, ())
+
+    def _post(self, node: NodeId, word: words.Word, refs: tuple[PartRef, ...]) -> None:
+        if self._config.has_acks:
+            self._out += self.outbox.post(node, word, refs)
+        else:
+            self._out.append(act.Transmit(node, 0, word, refs))
 
     def _park(self, park: act.Park) -> None:
         self._enter(ev.Parked(park.origins))
@@ -248,7 +263,11 @@ class Node:
     def _persist(self, persist: act.Persist) -> None:
         level = self._config.level
         if level == "none":
-            self._todo.append(ev.Kept(persist.record))
+            record = persist.record
+            if type(record) is rec.Elected:
+                self._do(self.dispatcher.elected_is_kept(record))
+            elif not isinstance(record, rec.Started | rec.Published):
+                self._todo.append(ev.Kept(record))
             return
         is_synced = persist.is_synced and (level == "hop" or self.ingress is not None)
         if is_synced == persist.is_synced:
@@ -338,13 +357,14 @@ class Node:
         self._heed(event.sender, event.number, event.word)
 
     def _heed(self, sender: NodeId, number: int, word: words.Word) -> None:
+        if type(word) is words.Deliver:  # most words are
+            if self._is_present(word.delivery.epoch, sender, number):
+                self._take(word.delivery, sender, number)
+            return
         match word:
             case words.Ack():
                 self.outbox.acked(sender, word.number, word.credit)
                 self._out += self.outbox.pump(sender)
-            case words.Deliver(delivery):
-                if self._is_present(word.epoch, sender, number):
-                    self._take(delivery, sender, number)
             case words.Ask():
                 is_open = word.last >= self._settled.mark
                 if self._is_present(word.epoch, sender, number) and is_open:
@@ -387,7 +407,12 @@ class Node:
             return
         if target == SINK or self._config.level == "none":
             self._acknowledge(sender, number)
-            self._todo.append(ev.Arrived(delivery))
+            if sender == self.node:
+                self._todo.append(ev.Arrived(delivery))
+            elif target != SINK:
+                self._do(self.dispatcher.arrived(delivery, self._now))
+            elif self.sink is not None:
+                self._do(self.sink.step(ev.Arrived(delivery), self._now))
             return
         key = (target, delivery.item, delivery.source)
         if key not in self._keeping and self.dispatcher.has_seen(delivery):
@@ -406,7 +431,7 @@ class Node:
         waiting.append((sender, number))
 
     def _acknowledge(self, node: NodeId, number: int) -> None:
-        if number:
+        if number and self._config.has_acks:
             credit = self._config.credit_max - self.dispatcher.queued
             self._out.append(act.Transmit(node, 0, words.Ack(number, max(1, credit), self._now)))
 
@@ -475,7 +500,10 @@ class Node:
         return began
 
     def _is_over(self, delivery: Delivery) -> bool:
-        return all([origin in self._settled for origin in delivery.origins])
+        origins = delivery.origins
+        if len(origins) == 1:
+            return origins[0] in self._settled
+        return all([origin in self._settled for origin in origins])
 
     def _want_workers(self) -> None:
         if not self._config.has_workers:

@@ -45,9 +45,7 @@ class Outbox:
             may allow.
     """
 
-    def __init__(
-        self, first: int = 1, resend_s: float = 0.0, credit_max: int = CREDIT_MAX
-    ) -> None:
+    def __init__(self, first: int = 1, resend_s: float = 0.0, credit_max: int = CREDIT_MAX) -> None:
         self._number = first
         self._resend_s = resend_s
         self._credit_max = credit_max

@@ -211,5 +211,3 @@ class Placing:
         self, key: Key, found: tuple[NodeId, int], asker: NodeId, number: int
     ) -> act.Action:
         return act.Transmit(asker, 0, Placed(number, self._view.epoch, *key, *found))
-
-

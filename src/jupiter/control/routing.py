@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from jupiter.kit.seqset import SeqSet
-from jupiter.model.ids import TaskId
+from jupiter.model.ids import TaskId, item_id
 from jupiter.model.items import Attempt, Delivery, Outcome, PartRef, TaskPlan
 from jupiter.model.view import Numbers
 
 
-@dataclass(frozen=True, slots=True)
-class Produced:
+class Produced(NamedTuple):
     """The end of one execution, as routing sees it.
 
     Attributes:
@@ -33,8 +33,7 @@ class Produced:
     attempt: Attempt = (0, 0)
 
 
-@dataclass(frozen=True, slots=True)
-class Routed:
+class Routed(NamedTuple):
     """A delivery, with the places of its parts."""
 
     delivery: Delivery
@@ -75,7 +74,7 @@ class Router:
         if not self._is_collecting:
             if produced.outcome == "done" and not produced.outputs:
                 detail = f"task {self._plan.name} gave no output"
-                produced = replace(produced, outcome="filtered", detail=detail)
+                produced = produced._replace(outcome="filtered", detail=detail)
             return self._to_all(produced)
         children = self._plan.children
         if produced.outcome != "done":
@@ -147,28 +146,33 @@ class Router:
     def _deal(self, produced: Produced) -> list[Routed]:
         count = len(self._plan.children)
         return [
-            self._delivery(produced, child, produced.outputs[k::count])
+            routed
             for k, child in enumerate(self._plan.children)
+            for routed in self._to(produced, (child,), produced.outputs[k::count])
         ]
 
     def _to_all(self, produced: Produced) -> list[Routed]:
         refs = produced.outputs if produced.outcome == "done" else ()
-        return [self._delivery(produced, child, refs) for child in self._plan.children]
+        return self._to(produced, self._plan.children, refs)
 
-    def _delivery(self, produced: Produced, child: TaskId, refs: tuple[PartRef, ...]) -> Routed:
-        delivery = Delivery(
-            scope=produced.scope,
-            seq=produced.seq,
-            origins=produced.origins,
-            source=self._plan.name,
-            target=child,
-            parts=tuple([ref.part for ref in refs]),
-            outcome=produced.outcome,
-            detail=produced.detail,
-            epoch=self._epoch,
-            attempt=produced.attempt,
-        )
-        return Routed(delivery, refs)
+    def _to(
+        self, produced: Produced, children: tuple[TaskId, ...], refs: tuple[PartRef, ...]
+    ) -> list[Routed]:
+        """Return the same parts for several children."""
+        scope, seq, origins, name = produced.scope, produced.seq, produced.origins, self._plan.name
+        outcome, detail, attempt = produced.outcome, produced.detail, produced.attempt
+        parts = tuple([ref.part for ref in refs])
+        epoch, item = self._epoch, item_id(seq, scope)
+        # In the order of the fields: this is done for every delivery.
+        return [
+            Routed(
+                Delivery(
+                    scope, seq, origins, name, child, parts, outcome, detail, epoch, attempt, item
+                ),
+                refs,
+            )
+            for child in children
+        ]
 
 
 @dataclass(slots=True)

@@ -44,8 +44,7 @@ class Sink:
     def wants(self, delivery: Delivery) -> bool:
         """Return whether the parts of a delivery of the present epoch are needed."""
         return any(
-            origin not in self.ending
-            and delivery.source not in self._cover.get(origin, ())
+            origin not in self.ending and delivery.source not in self._cover.get(origin, ())
             for origin in delivery.origins
         )
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from jupiter.model import messages as msg
 from jupiter.model.ids import NodeId, item_id

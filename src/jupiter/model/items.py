@@ -58,6 +58,7 @@ class Delivery(msgspec.Struct, frozen=True):
         epoch: Of the view under which it was sent; receivers fence off older ones.
         attempt: The elected attempt of the source that made it; two deliveries of one attempt are
             the same bytes.
+        item: The id of the item within the run; made from `seq` and `scope` where it is not given.
     """
 
     scope: str
@@ -70,16 +71,16 @@ class Delivery(msgspec.Struct, frozen=True):
     detail: str = ""
     epoch: int = 0
     attempt: Attempt = (0, 0)
+    item: ItemId = ItemId("")
 
-    @property
-    def item(self) -> ItemId:
-        """The id of the item within the run."""
-        return item_id(self.seq, self.scope)
+    def __post_init__(self) -> None:
+        if not self.item:
+            msgspec.structs.force_setattr(self, "item", item_id(self.seq, self.scope))
 
     @property
     def size_bytes(self) -> int:
         """Bytes of all parts."""
-        return sum(part.size_bytes for part in self.parts)
+        return sum([part.size_bytes for part in self.parts])
 
 
 class TaskPlan(msgspec.Struct, frozen=True):

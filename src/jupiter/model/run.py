@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+import msgspec
+
 from jupiter.model.app import Application
 from jupiter.model.ids import ItemId, NodeId, TaskId
 from jupiter.model.network import Network
@@ -16,8 +18,7 @@ from jupiter.model.profile import Profiles
 from jupiter.model.schedule import Schedule
 
 
-@dataclass(frozen=True, slots=True)
-class TaskRecord:
+class TaskRecord(msgspec.Struct, frozen=True):
     """One execution of a task.
 
     Attributes:
@@ -44,8 +45,7 @@ class TaskRecord:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class TransferRecord:
+class TransferRecord(msgspec.Struct, frozen=True):
     """One delivery from a task to another; also within a node.
 
     Attributes:
@@ -65,8 +65,7 @@ class TransferRecord:
     file_names: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ItemRecord:
+class ItemRecord(msgspec.Struct, frozen=True):
     """The life of one item as its user sees it.
 
     Attributes:

@@ -110,4 +110,6 @@ class Injector:
         self.slowness.pop(node, None)
 
     def _clear(self) -> None:
-        self._world.links.weather = replace(self._world.links.weather, loss=0, doubled=0, jitter_s=0)
+        self._world.links.weather = replace(
+            self._world.links.weather, loss=0, doubled=0, jitter_s=0
+        )

@@ -43,7 +43,10 @@ class Links:
     """
 
     def __init__(
-        self, models: Mapping[Pair, Transfer], weather: Weather | None = None, draw: Stream | None = None
+        self,
+        models: Mapping[Pair, Transfer],
+        weather: Weather | None = None,
+        draw: Stream | None = None,
     ) -> None:
         self._models = models
         self._free_s: dict[Pair, float] = {}

@@ -104,6 +104,7 @@ def simulate(scenario: Scenario) -> Simulated:
                 view=view,
                 placement=scenario.placement,
                 in_flight_max=scenario.in_flight_max,
+                has_acks=False,
             )
         )
     for host in world.hosts.values():
@@ -126,6 +127,10 @@ class Costs:
     def __init__(self, scenario: Scenario) -> None:
         self._scenario = scenario
         self._outputs: dict[TaskId, tuple[Part, ...]] = {}
+        # An edge is a pair and equal to one, and pairs are made faster.
+        self._sizes: dict[tuple[TaskId, TaskId], float] = {
+            (edge.source, edge.target): size for edge, size in scenario.edge_bytes.items()
+        }
         for plan in scenario.plans:
             sizes = [
                 round(scenario.edge_bytes.get(Edge(plan.name, child), 0.0))
@@ -148,4 +153,4 @@ class Costs:
         """Return how much travels for a delivery."""
         if delivery.outcome != "done":
             return 0.0
-        return self._scenario.edge_bytes.get(Edge(delivery.source, delivery.target), 0.0)
+        return self._sizes.get((delivery.source, delivery.target), 0.0)

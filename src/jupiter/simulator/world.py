@@ -84,7 +84,12 @@ class World:
     """
 
     def __init__(
-        self, links: Links, tasks: TaskModel, draw: Stream | None = None, *, is_watched: bool = False
+        self,
+        links: Links,
+        tasks: TaskModel,
+        draw: Stream | None = None,
+        *,
+        is_watched: bool = False,
     ) -> None:
         self.now = 0.0
         self.links = links
@@ -127,9 +132,6 @@ class World:
         target = self.hosts.get(send.node)
         if target is None:
             return
-        if isinstance(word, words.Ack) and self.draw is None:
-            target.receive(sender.node, 0, word, (), 0.0, target.life)
-            return
         size = 0.0
         body: tuple[Content, ...] = ()
         if isinstance(word, words.Deliver):
@@ -137,9 +139,7 @@ class World:
             if self.is_watched:
                 body = sender.read(send.refs)
         for arrive_s in self.links.arrivals(sender.node, send.node, size, self.now):
-            self.at(
-                arrive_s, target.receive, sender.node, send.number, word, body, self.now, -1
-            )
+            self.at(arrive_s, target.receive, sender.name, send.number, word, body, size, self.now)
 
 
 class Host:
@@ -281,7 +281,9 @@ class Host:
         self.config = replace(
             self.config,
             view=self.config.view if self.config.node == self.config.home else None,
-            incarnation=self.config.incarnation if is_known else self.config.incarnation + self.life,
+            incarnation=self.config.incarnation
+            if is_known
+            else self.config.incarnation + self.life,
             first_number=(self.life << 32) + 1,
             ready=(),
         )
@@ -364,20 +366,20 @@ class Host:
         number: int,
         word: words.Word,
         body: tuple[Content, ...],
+        size: float,
         sent_s: float,
-        life: int,
     ) -> None:
         """Take in a word from the network."""
         if not self.is_up:
             return
         if self.is_paused:
-            again = (sender, number, word, body, sent_s, life)
+            again = (sender, number, word, body, size, sent_s)
             self.world.at(self._paused_until_s, self.receive, *again)
             return
         if isinstance(word, words.Deliver) and self._node.wants(word.delivery):
             if self.world.is_watched:
                 self._store(word.delivery, body)
-            self._note_transfer(word.delivery, sender, sent_s)
+            self._note_transfer(word.delivery, sender, size, sent_s)
         self.tell(ev.Received(sender, number, word))
 
     # -- files ---------------------------------------------------------------------------------
@@ -402,7 +404,8 @@ class Host:
         delivery = hand.delivery
         if self.world.is_watched:
             self._store(delivery, self.read(hand.refs))
-        self._note_transfer(delivery, self.name, self.world.now)
+        size = self.world.tasks.size_bytes(delivery)
+        self._note_transfer(delivery, self.name, size, self.world.now)
 
     def _drop_inputs(self, drop: act.DropInputs) -> None:
         if self.world.is_watched:
@@ -427,9 +430,7 @@ class Host:
 
     def _set_timer(self, action: act.SetTimer) -> None:
         due = ev.Due(action.timer)
-        self.world.at(
-            self.world.now + action.delay_s / self._rate, self._tell_life, self.life, due
-        )
+        self.world.at(self.world.now + action.delay_s / self._rate, self._tell_life, self.life, due)
 
     def _persist(self, persist: act.Persist) -> None:
         record = persist.record
@@ -490,7 +491,9 @@ class Host:
             found.append(list(stored[1]))
         return found
 
-    def _ended(self, life: int, number: int, run: act.Run, outcome: Outcome, began_s: float) -> None:
+    def _ended(
+        self, life: int, number: int, run: act.Run, outcome: Outcome, began_s: float
+    ) -> None:
         key = run.task, run.item, run.attempt
         if life != self.life or self._running.get(key) != number:
             return
@@ -595,17 +598,20 @@ class Host:
     def _drained(self, action: act.Drained) -> None:
         self.is_drained = True
 
-    def _note_transfer(self, delivery: Delivery, source: NodeId, sent_s: float) -> None:
-        self.world.recorded.transfers.append(
+    def _note_transfer(
+        self, delivery: Delivery, source: NodeId, size: float, sent_s: float
+    ) -> None:
+        world = self.world
+        world.recorded.transfers.append(
             TransferRecord(
-                item=delivery.item,
-                source_task=delivery.source,
-                target_task=delivery.target,
-                source=source,
-                target=self.name,
-                size_bytes=round(self.world.tasks.size_bytes(delivery)),
-                send_s=sent_s,
-                arrive_s=self.world.now,
+                delivery.item,
+                delivery.source,
+                delivery.target,
+                source,
+                self.name,
+                round(size),
+                sent_s,
+                world.now,
             )
         )
 
