@@ -12,7 +12,8 @@ import msgspec
 import psutil
 
 from jupiter.agent.link import Outgoing, PeerLink
-from jupiter.agent.run import AgentRun, Discard
+from jupiter.agent.run import AgentRun
+from jupiter.agent.spool import Discard
 from jupiter.agent.workers import WorkerPool
 from jupiter.aio.channel import BodySink, Channel, listen
 from jupiter.aio.clock import monotonic_s, wall_s
