@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import sys
+import traceback
 from collections.abc import Callable, Coroutine
 from pathlib import Path, PurePosixPath
 
@@ -238,6 +240,9 @@ class Agent:
                 answer = msg.Failure(order, str(error), error.detail)
             except (JupiterError, OSError, TimeoutError) as error:
                 answer = msg.Failure(order, str(error))
+            except Exception as error:  # a fault of this program; nobody must hang by it
+                sys.stderr.write(traceback.format_exc())
+                answer = msg.Failure(order, f"internal error: {type(error).__name__}: {error}")
             if self._home is not None:
                 self._home.send(answer)
 

@@ -237,6 +237,10 @@ class AgentRun:
                 self._do(machines.step(events.popleft(), monotonic_s()))
         except (OSError, TransferError) as error:
             self.broken(f"node {self._node}: {error}")
+        except Exception as error:
+            # A fault of this program: the run must not hang by it, and the agent's log shows where.
+            self.broken(f"node {self._node}: internal error: {type(error).__name__}: {error}")
+            raise
         finally:
             self._is_stepping = False
         if machines.view.epoch != self._epoch:
