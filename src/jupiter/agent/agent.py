@@ -113,7 +113,10 @@ class Agent:
                     self._callers[channel.peer] = channel
                 run = self._runs.get(name)
                 if run is not None:  # else it was stopped, or is not prepared yet
-                    run.receive(message, body, channel.peer)
+                    try:
+                        run.receive(message, body, channel.peer)
+                    except OSError as error:
+                        run.broken(f"node {self._config.node}: {error}")
             case msg.Again(run=name):
                 run = self._runs.get(name)
                 if run is not None:

@@ -210,10 +210,7 @@ class AgentRun:
 
     def _received(self, message: msg.Say, sender: NodeId) -> None:
         word = message.word
-        if (
-            isinstance(word, words.Deliver | words.Ask | words.Hold | words.ScopeEnd)
-            and word.epoch > self._machines.view.epoch
-        ):
+        if message.number and getattr(word, "epoch", 0) > self._machines.view.epoch:
             self._early[sender] = None
         self.tell(ev.Received(sender, message.number, word))
 
