@@ -108,6 +108,9 @@ class AgentRun:
             act.Drained: self._drained,
             act.Evict: self._nothing,
         }
+        drop_batches = getattr(act, "DropBatches", None)
+        if drop_batches is not None:  # comes with the next state of control
+            self._doing[drop_batches] = lambda drop: self._spool.drop_batches(drop.but)
 
     def start(self) -> None:
         """Begin."""

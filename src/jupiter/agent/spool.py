@@ -15,7 +15,7 @@ from pathlib import Path
 
 from jupiter.errors import TaskError, TransferError
 from jupiter.kit.names import file_name_fault
-from jupiter.model.ids import ItemId, TaskId
+from jupiter.model.ids import SINK, ItemId, TaskId
 from jupiter.model.items import Attempt, Delivery, Part, PartRef
 
 COPY_BYTES = 1 << 18
@@ -177,6 +177,14 @@ class Spool:
             self._free_folder(epochs.pop(each).folder)
         if not epochs:
             del self._inputs[task, item]
+
+    def drop_batches(self, but: Sequence[ItemId]) -> None:
+        """Remove all files of batches, except what is to be shown of some."""
+        for task, item in [key for key in self._inputs if "." in key[1]]:
+            if task != SINK or item not in but:
+                self.drop_inputs(task, item)
+        for task, item in [key for key in self._outputs if "." in key[1]]:
+            self.drop_outputs(task, item)
 
     # -- outputs -------------------------------------------------------------------------------
 
