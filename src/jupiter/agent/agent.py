@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import sys
+import traceback
 from collections.abc import Callable, Coroutine
 from pathlib import Path, PurePosixPath
 
@@ -12,7 +14,8 @@ import msgspec
 import psutil
 
 from jupiter.agent.link import Outgoing, PeerLink
-from jupiter.agent.run import AgentRun, Discard
+from jupiter.agent.run import AgentRun
+from jupiter.agent.spool import Discard
 from jupiter.agent.workers import WorkerPool
 from jupiter.aio.channel import BodySink, Channel, listen
 from jupiter.aio.clock import monotonic_s, wall_s
@@ -110,7 +113,10 @@ class Agent:
                     self._callers[channel.peer] = channel
                 run = self._runs.get(name)
                 if run is not None:  # else it was stopped, or is not prepared yet
-                    run.receive(message, body, channel.peer)
+                    try:
+                        run.receive(message, body, channel.peer)
+                    except OSError as error:
+                        run.broken(f"node {self._config.node}: {error}")
             case msg.Again(run=name):
                 run = self._runs.get(name)
                 if run is not None:
@@ -237,6 +243,9 @@ class Agent:
                 answer = msg.Failure(order, str(error), error.detail)
             except (JupiterError, OSError, TimeoutError) as error:
                 answer = msg.Failure(order, str(error))
+            except Exception as error:  # a fault of this program; nobody must hang by it
+                sys.stderr.write(traceback.format_exc())
+                answer = msg.Failure(order, f"internal error: {type(error).__name__}: {error}")
             if self._home is not None:
                 self._home.send(answer)
 

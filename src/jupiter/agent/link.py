@@ -30,6 +30,9 @@ SHAPED_CHUNK_BYTES = 1 << 14
 """Pieces of a shaped link: small, so that its rate is even."""
 TICK_S = 0.0005
 """A shaped sender that is less than this ahead of its line does not wait: timers are no finer."""
+SHORT_S = 1.0
+"""Of a connection that breaks sooner the next one waits, so that two sides that cannot agree do not
+spend all their time on it."""
 
 OnMessage = Callable[[Channel, msg.AnyMessage, bytes], None]
 Paths = Callable[[], Sequence[str] | None]
@@ -167,6 +170,8 @@ class PeerLink:
         self._words: Channel | None = None
         self._bodies: Channel | None = None
         self._is_lost = False
+        self._opened_s = 0.0
+        self._short_lives = 0  # connections in a row that broke at once
         self._queue: deque[Outgoing] = deque()
         self._queued: set[tuple[str, int]] = set()
         self._free_s = 0.0
@@ -219,6 +224,8 @@ class PeerLink:
         words, bodies = self._words, self._bodies
         self._words = self._bodies = None
         self._is_lost = True
+        is_short = monotonic_s() - self._opened_s < SHORT_S
+        self._short_lives = self._short_lives + 1 if is_short else 0
         for channel in (words, bodies):
             if channel is not None:
                 channel.close()
@@ -234,7 +241,10 @@ class PeerLink:
         self._body_line.close()
 
     async def _connect_words(self) -> None:
+        if self._short_lives:
+            await asyncio.sleep(delay_s(self._short_lives))
         channel = await self._connect()
+        self._opened_s = monotonic_s()
         if not channel.is_open:
             self._lose()
             return

@@ -8,13 +8,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from jupiter.agent.config import config_of
 from jupiter.agent.facts import FactBook
 from jupiter.agent.link import Outgoing
-from jupiter.agent.spool import BodyFiles, Spool, write_parts
+from jupiter.agent.spool import BodyFiles, Discard, Spool, write_parts
 from jupiter.agent.workers import Ended, Request, Running, WorkerPool
 from jupiter.aio.channel import BodySink
 from jupiter.aio.clock import monotonic_s
-from jupiter.control.node import Node, NodeConfig
+from jupiter.control.node import Node
 from jupiter.errors import TaskError, TransferError
 from jupiter.model import actions as act
 from jupiter.model import events as ev
@@ -22,7 +23,6 @@ from jupiter.model import messages as msg
 from jupiter.model import words
 from jupiter.model.ids import INGRESS, SINK, ItemId, NodeId, TaskId, item_id
 from jupiter.model.items import Attempt, Delivery, Part
-from jupiter.model.view import View
 
 Key = tuple[TaskId, ItemId, Attempt]
 
@@ -211,10 +211,7 @@ class AgentRun:
 
     def _received(self, message: msg.Say, sender: NodeId) -> None:
         word = message.word
-        if (
-            isinstance(word, words.Deliver | words.Ask | words.Hold)
-            and word.epoch > self._machines.view.epoch
-        ):
+        if message.number and getattr(word, "epoch", 0) > self._machines.view.epoch:
             self._early[sender] = None
         self.tell(ev.Received(sender, message.number, word))
 
@@ -238,6 +235,10 @@ class AgentRun:
                 self._do(machines.step(events.popleft(), monotonic_s()))
         except (OSError, TransferError) as error:
             self.broken(f"node {self._node}: {error}")
+        except Exception as error:
+            # A fault of this program: the run must not hang by it, and the agent's log shows where.
+            self.broken(f"node {self._node}: internal error: {type(error).__name__}: {error}")
+            raise
         finally:
             self._is_stepping = False
         if machines.view.epoch != self._epoch:
@@ -404,44 +405,3 @@ class AgentRun:
 
     def _nothing(self, action: act.Action) -> None:
         """Carry out what has no effect here: everything is on disk from the start."""
-
-
-def config_of(prepare: msg.Prepare, node: NodeId, cores: int) -> NodeConfig:
-    """Return what the machines of a node are told before anything else."""
-    return NodeConfig(
-        node=node,
-        home=prepare.home,
-        plans=prepare.tasks,
-        preferred=prepare.mapping,
-        cores=cores,
-        incarnation=prepare.incarnation,
-        view=View(1, prepare.members, prepare.mapping),
-        placement=prepare.placement,
-        ready=tuple([task for task, where in prepare.mapping.items() if where == node]),
-        has_workers=True,
-        in_flight_max=prepare.in_flight_max,
-        is_ordered=prepare.is_ordered,
-        beat_s=prepare.beat_s,
-        lease_s=prepare.lease_s,
-    )
-
-
-class Discard:
-    """Takes a long body that is not needed, or that is only a probe.
-
-    Args:
-        on_finish: Called when all of it has come.
-    """
-
-    def __init__(self, on_finish: Callable[[], None]) -> None:
-        self._on_finish = on_finish
-
-    def write(self, data: bytes) -> None:
-        """Throw the bytes away."""
-
-    def finish(self) -> None:
-        """Say that it came."""
-        self._on_finish()
-
-    def abort(self) -> None:
-        """Do nothing: nothing was kept."""

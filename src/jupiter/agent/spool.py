@@ -330,6 +330,27 @@ class BodyFiles:
         self._file = open(self._paths[self._index], "wb", buffering=0)  # noqa: SIM115
 
 
+class Discard:
+    """Takes a long body that is not needed, or that is only a probe.
+
+    Args:
+        on_finish: Called when all of it has come.
+    """
+
+    def __init__(self, on_finish: Callable[[], None]) -> None:
+        self._on_finish = on_finish
+
+    def write(self, data: bytes) -> None:
+        """Throw the bytes away."""
+
+    def finish(self) -> None:
+        """Say that it came."""
+        self._on_finish()
+
+    def abort(self) -> None:
+        """Do nothing: nothing was kept."""
+
+
 def write_parts(paths: Sequence[str], sizes: Sequence[int], body: bytes) -> None:
     """Write a short body, which is complete and checked, into the files of its parts."""
     start = 0

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -263,9 +263,9 @@ class Host:
             self.disk.power_cut(self.world.draw)
         else:
             self.disk.crash()
-        if is_power_cut:
-            if self.config.level == "ingress" and self.config.node != self.config.home:
-                self.disk.wipe()  # an agent that finds another boot trusts nothing of it
+        is_home = self.config.node == self.config.home
+        if is_power_cut and self.config.level == "ingress" and not is_home:
+            self.disk.wipe()  # an agent that finds another boot trusts nothing of it
 
     def vanish(self) -> None:
         """Lose the computer for good."""
@@ -300,10 +300,9 @@ class Host:
 
     def _sweep(self) -> None:
         """Drop the files that nothing in the journal speaks of."""
+        keeps = {"in": self._node.keeps_inputs, "out": self._node.keeps_outputs}
         for key in list(self.disk.image.files):
-            if key[0] == "in" and not self._node.keeps_inputs(key[1], key[2]):
-                self.disk.drop(key)
-            elif key[0] == "out" and not self._node.keeps_outputs(key[1], key[2]):
+            if key[0] in keeps and not keeps[key[0]](key[1], key[2]):
                 self.disk.drop(key)
 
     def pause(self, seconds: float) -> None:

@@ -41,7 +41,7 @@ class History:
         accepted: Numbers of the items that the stream accepted.
         endings: What became visible together, in this order: (number, outcome) of each item.
         effects: All results.
-        is_ordered: Ends were promised in the order of acceptance; of a batch, its first item counts.
+        is_ordered: Ends were promised in the order of acceptance; a batch counts as its first item.
         is_late: Not everything had ended by the deadline.
         leaks: What was left behind, in words.
         planned: Faults by kind that were to be injected.

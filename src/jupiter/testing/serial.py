@@ -13,8 +13,8 @@ from jupiter.model.ids import INGRESS, SINK, TaskId
 from jupiter.model.items import Outcome, TaskPlan
 
 Execute = Callable[[TaskId, tuple[int, ...], list[list[str]]], list[str] | None]
-"""Task, ingress numbers and digests of the input files by parent -> those of its outputs; None where
-it fails for good."""
+"""Task, ingress numbers and digests of the input files by parent -> those of its outputs; None
+where it fails for good."""
 
 Place = tuple[str, int]
 
