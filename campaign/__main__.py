@@ -31,6 +31,7 @@ from campaign.shrink import shrink
 RESULTS = Path(__file__).parent / "results.jsonl"
 REPORT = Path(__file__).parent.parent / "docs" / "reliability.md"
 SLICE = 250
+CORES = os.cpu_count() or 1
 KINDS = ("lost", "duplicated", "ghost", "wrong", "mixed", "misordered", "late", "leaks")
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
@@ -117,7 +118,7 @@ Jobs = Annotated[int, typer.Option(help="Processes.")]
 def run(
     seeds: Annotated[int, typer.Option(help="How many.")] = 1000,
     first: Annotated[int, typer.Option(help="The first of them.")] = 0,
-    jobs: Jobs = os.cpu_count() or 1,
+    jobs: Jobs = CORES,
     results: Annotated[Path | None, typer.Option(help="Append the figures here.")] = None,
 ) -> None:
     """Play seeds and judge each; exit code 1 where anything is not as promised."""
@@ -188,7 +189,7 @@ def first_found(name: str, seeds: int) -> tuple[str, int | None, str]:
 @app.command()
 def planted(
     seeds: Annotated[int, typer.Option(help="Give up after so many.")] = 10_000,
-    jobs: Jobs = os.cpu_count() or 1,
+    jobs: Jobs = CORES,
     results: Annotated[Path | None, typer.Option(help="Append the figures here.")] = None,
 ) -> None:
     """Plant every known bug and see how many seeds it takes to find it."""

@@ -14,7 +14,7 @@ from jupiter.simulator.world import Host
 Sent = dict[tuple[int, str, str], Attempt]
 
 
-class Broken(AssertionError):
+class BrokenError(AssertionError):
     """Something does not hold that must."""
 
 
@@ -40,20 +40,20 @@ class CheckedHost(Host):
         sent: Sent = self.world.__dict__.setdefault("sent", {})
         key = delivery.epoch, delivery.source, delivery.item
         if sent.setdefault(key, delivery.attempt) != delivery.attempt:
-            raise Broken(f"{delivery.source} of {delivery.item} has two elected attempts")
+            raise BrokenError(f"{delivery.source} of {delivery.item} has two elected attempts")
 
     def _step(self, event: ev.Event) -> None:
         super()._step(event)
         node = self.machines
         if not 0 <= node.dispatcher.free_cores <= self.config.cores:
-            raise Broken(f"{self.name} has {node.dispatcher.free_cores} free cores")
-        if self.config.memory_bytes_max:
-            if node.dispatcher.memory_bytes > self.config.memory_bytes_max:
-                raise Broken(f"{self.name} holds {node.dispatcher.memory_bytes} bytes in memory")
+            raise BrokenError(f"{self.name} has {node.dispatcher.free_cores} free cores")
+        limit = self.config.memory_bytes_max
+        if limit and node.dispatcher.memory_bytes > limit:
+            raise BrokenError(f"{self.name} holds {node.dispatcher.memory_bytes} bytes in memory")
         if node.ingress is not None and node.ingress.count > self._count:
             self._count = node.ingress.count
             if node.ingress.in_flight > self.config.in_flight_max:
-                raise Broken(f"{node.ingress.in_flight} items are in flight")
+                raise BrokenError(f"{node.ingress.in_flight} items are in flight")
 
     def crash(self, *, is_power_cut: bool = False) -> None:
         """End the agent; note what it knew for sure."""
@@ -68,7 +68,7 @@ class CheckedHost(Host):
             node = self._make(self.config)
             node.restore(self.disk.image.records, 0.0)
             if facts_of(node) != facts:
-                raise Broken(f"{self.name} read another state than it wrote")
+                raise BrokenError(f"{self.name} read another state than it wrote")
         super().restart()
         self._count = self.machines.ingress.count if self.machines.ingress is not None else 0
 

@@ -1,7 +1,7 @@
 """Bugs planted on purpose: a campaign that does not find them is worth nothing.
 
-Each is a small patch of the code that decides, or of the host that carries out. Several are bugs that
-the campaign found in this code when it was written.
+Each is a small patch of the code that decides, or of the host that carries out. Several are bugs
+that the campaign found in this code when it was written.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from jupiter.control import (
     dispatch,
     ingress,
     joins,
+    machines,
     membership,
     node,
     outbox,
@@ -82,7 +83,7 @@ def with_bug(name: str) -> Iterator[None]:
 
 @planted("an input is accepted before it is synced")
 def accept_before_sync() -> list[Patch]:
-    real = node.Node._persist
+    real = machines.Machines._persist
 
     def persist(self: Any, action: act.Persist) -> None:
         real(self, action)
@@ -94,18 +95,18 @@ def accept_before_sync() -> list[Patch]:
     def once(self: Any, seq: int) -> Any:
         return accepted(self, seq) if seq in self._accepting else []
 
-    return [(node.Node, "_persist", persist), (ingress.Ingress, "_accepted", once)]
+    return [(machines.Machines, "_persist", persist), (ingress.Ingress, "_accepted", once)]
 
 
 @planted("a delivery is acknowledged before it is written down")
 def acknowledge_before_sync() -> list[Patch]:
-    real = node.Node._keep
+    real = machines.Machines._keep
 
     def keep(self: Any, record: Any, key: Any, sender: Any, number: int) -> None:
         self._acknowledge(sender, number)
         real(self, record, key, sender, 0)
 
-    return [(node.Node, "_keep", keep)]
+    return [(machines.Machines, "_keep", keep)]
 
 
 @planted("outputs leave before their election is written down")
@@ -148,11 +149,12 @@ def cut_short_for_ever() -> list[Patch]:
     real = dispatch.Dispatcher._queue
 
     def queue(self: Any, execution: Execution) -> None:
-        if not (
-            self.is_restoring is False and execution.number and execution.state is State.PAUSED
+        if (
+            not (
+                self.is_restoring is False and execution.number and execution.state is State.PAUSED
+            )
+            or execution.failures
         ):
-            real(self, execution)
-        elif execution.failures:
             real(self, execution)
 
     return [(dispatch.Dispatcher, "_queue", queue)]
@@ -176,7 +178,7 @@ def assignment_not_remembered() -> list[Patch]:
 
 @planted("a view is used before it is written down")
 def view_before_sync() -> list[Patch]:
-    real = node.Node._persist
+    real = machines.Machines._persist
 
     def persist(self: Any, action: act.Persist) -> None:
         if isinstance(action.record, rec.Seen) and self.members is not None and self.view.epoch:
@@ -184,12 +186,12 @@ def view_before_sync() -> list[Patch]:
         else:
             real(self, action)
 
-    return [(node.Node, "_persist", persist)]
+    return [(machines.Machines, "_persist", persist)]
 
 
 @planted("files are dropped before it is written down that their item has ended")
 def forget_before_sync() -> list[Patch]:
-    real = node.Node._persist
+    real = machines.Machines._persist
 
     def persist(self: Any, action: act.Persist) -> None:
         if isinstance(action.record, rec.Forgotten):
@@ -197,7 +199,7 @@ def forget_before_sync() -> list[Patch]:
         else:
             real(self, action)
 
-    return [(node.Node, "_persist", persist)]
+    return [(machines.Machines, "_persist", persist)]
 
 
 @planted("the journal is written before the files that it speaks of")
@@ -340,7 +342,7 @@ def held_not_told() -> list[Patch]:
 
 @planted("complete items that wait for order count as in flight")
 def parked_not_told() -> list[Patch]:
-    return [(node.Node, "_park", lambda self, park: None)]
+    return [(machines.Machines, "_park", lambda self, park: None)]
 
 
 # -- between nodes -----------------------------------------------------------------------------
@@ -362,7 +364,7 @@ def delete_on_send() -> list[Patch]:
 
 @planted("outputs are dropped when one child has them")
 def drop_on_acknowledgement() -> list[Patch]:
-    real = node.Node._heed
+    real = machines.Machines._heed
 
     def heed(self: Any, sender: Any, number: int, word: Any) -> None:
         if isinstance(word, words.Ack):
@@ -372,7 +374,7 @@ def drop_on_acknowledgement() -> list[Patch]:
                 self._out.append(act.DropOutputs(sent.refs[0].item, sent.refs[0].task))
         real(self, sender, number, word)
 
-    return [(node.Node, "_heed", heed)]
+    return [(machines.Machines, "_heed", heed)]
 
 
 @planted("nothing is transmitted a second time")
@@ -411,10 +413,14 @@ def no_pump() -> list[Patch]:
 
 @planted("what an older epoch sends is taken for new: a lease without fencing")
 def no_fencing() -> list[Patch]:
-    real = node.Node._heed
+    real = machines.Machines._heed
 
     def heed(self: Any, sender: Any, number: int, word: Any) -> None:
-        if isinstance(word, words.Deliver) and word.epoch < self.view.epoch and self.is_member:
+        if (
+            isinstance(word, words.Deliver)
+            and word.epoch < self.view.epoch
+            and self._known.is_member
+        ):
             fresh = msgspec.structs.replace(word.delivery, epoch=self.view.epoch)
             word = words.Deliver(fresh)
         real(self, sender, number, word)
@@ -430,7 +436,7 @@ def no_fencing() -> list[Patch]:
         epoch = self._node.view.epoch
         store(self, msgspec.structs.replace(delivery, epoch=epoch), body)
 
-    return [(node.Node, "_heed", heed), (node.Node, "wants", want), (Host, "_store", put)]
+    return [(machines.Machines, "_heed", heed), (node.Node, "wants", want), (Host, "_store", put)]
 
 
 @planted("an answer of an older epoch is believed")
@@ -463,11 +469,11 @@ def lease_for_ever() -> list[Patch]:
 
 @planted("a node that forgot everything goes on as if nothing was")
 def incarnation_ignored() -> list[Patch]:
-    real = node.Node._take_up
+    real = machines.Machines._take_up
 
     def take_up(self: Any, view: Any) -> Any:
         began = real(self, view)
-        self.is_member = self.node in view.members
+        self._known.is_member = self.node in view.members
         return began
 
     beat = membership.Membership.beat
@@ -476,7 +482,7 @@ def incarnation_ignored() -> list[Patch]:
         known = self._view.members.get(name, word.incarnation)
         return beat(self, name, msgspec.structs.replace(word, incarnation=known), now)
 
-    return [(node.Node, "_take_up", take_up), (membership.Membership, "beat", beaten)]
+    return [(machines.Machines, "_take_up", take_up), (membership.Membership, "beat", beaten)]
 
 
 @planted("home begins no new epoch after a restart")
@@ -530,8 +536,6 @@ def join_by_arrival() -> list[Patch]:
             return tuple(queues[parent].popleft() for parent in self._parents), now
         return None
 
-    stored = Host._inputs_of
-
     def inputs_of(self: Any, run: act.Run) -> Any:
         found = []
         for each in run.inputs:
@@ -540,7 +544,6 @@ def join_by_arrival() -> list[Patch]:
                 found.append(list(self.disk.image.files[key][1]))
         return found
 
-    assert stored is not None
     return [(joins.Join, "add", add), (Host, "_inputs_of", inputs_of)]
 
 
@@ -589,9 +592,9 @@ def inputs_not_stored() -> list[Patch]:
 
     def wants(self: Any, delivery: Any) -> bool:
         execution = self._executions.get((delivery.target, delivery.item))
-        if execution is not None and execution.is_decided:
-            if any(each.attempt == delivery.attempt for each in execution.inputs):
-                return False
+        attempts = execution.lineage if execution is not None and execution.is_decided else ()
+        if delivery.attempt in attempts:
+            return False
         return bool(real(self, delivery))
 
     return [(dispatch.Dispatcher, "wants", wants)]
@@ -667,26 +670,6 @@ def batch_counted() -> list[Patch]:
         return real(self, members, *rest)._replace(seq=count[self._epoch])
 
     return [(routing.Router, "_batch", batch)]
-
-
-@planted("batches are counted, and the count starts anew with every restart")
-def batch_counted() -> list[Patch]:
-    real = routing.Router._batch
-
-    def batch(self: Any, members: Any, *rest: Any) -> Any:
-        count = self.__dict__.setdefault("count", {})
-        count[self._epoch] = count.get(self._epoch, -1) + 1
-        return real(self, members, *rest)._replace(seq=count[self._epoch])
-
-    return [(routing.Router, "_batch", batch)]
-
-
-@planted("batches of an older epoch are dropped though their results are not shown yet")
-def batch_dropped_too_early() -> list[Patch]:
-    def drop(self: Any, action: Any) -> None:
-        self._out.append(act.DropBatches())
-
-    return [(node.Node, "_drop_batches", drop)]
 
 
 @planted("items are batched in the order in which they finish")

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from campaign.checks import CheckedHost
 from campaign.scenario import DEADLINE_S, HEAL_S, HOME, Scenario
-from jupiter.control.node import Node, NodeConfig
+from jupiter.control.config import NodeConfig
+from jupiter.control.node import Node
 from jupiter.kit.rng import stream
 from jupiter.model import actions as act
 from jupiter.model import events as ev
@@ -193,7 +194,7 @@ def play(
     try:
         world.run(HEAL_S, idle.is_over)
         world.run(DEADLINE_S, idle.is_over)
-    except Exception as error:  # noqa: BLE001 - whatever it is, this seed failed by it
+    except Exception as error:
         broken = f"{type(error).__name__}: {error}"
     expected = expect(scenario.plans, [[each] for each in inputs], tasks.outputs)
     history = _history(world, scenario, offering, injector, idle)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import TypeVar
 
-from jupiter.control.node import Level
+from jupiter.control.config import Level
 from jupiter.control.plan import with_batchers
 from jupiter.kit.rng import Stream, stream
 from jupiter.model.ids import INGRESS, SINK, NodeId, TaskId

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jupiter.control.node import NodeConfig
+from jupiter.control.config import NodeConfig
 from jupiter.model import messages as msg
 from jupiter.model.ids import NodeId
 from jupiter.model.view import View

@@ -3,9 +3,9 @@
 A `Dispatcher` is told events and answers with actions. It reads no clock, does no I/O and draws
 nothing at random, so agents and the simulator drive the same object.
 
-Attempts are elected here: an item runs at a task on one node within an epoch, the first attempt that
-ends well is written down, and only then do its outputs leave the node. What an older epoch left
-behind is used again where it came from the very same attempts, and thrown away where not.
+Attempts are elected here: within an epoch an item runs at a task on one node, the first attempt
+that ends well is written down, and only then do its outputs leave the node. What an older epoch
+left behind is used again where it came from the very same attempts, and thrown away where not.
 """
 
 from __future__ import annotations

@@ -96,29 +96,39 @@ class Ingress:
             case ev.Kept(rec.Closed()):
                 self._is_closed = True
             case ev.Held(origins):
-                for origin in origins:
-                    if origin in self._open:
-                        self._held[origin] = None
+                self._held.update(dict.fromkeys([o for o in origins if o in self._open]))
             case ev.Parked(origins):
                 self._parked.update(dict.fromkeys(origins))
             case ev.Settled(seqs):
-                for seq in seqs:
-                    self.settled.add(seq)
-                    self._held.pop(seq, None)
-                    self._parked.pop(seq, None)
-                    if self._open.pop(seq, None) is not None:
-                        actions.append(act.DropOutputs(item_id(seq), INGRESS))
-            case ev.Began(view):
-                self._epoch = view.epoch
-                self._router.begin(view.epoch, self.numbers)
-                self._held.clear()
-                self._parked.clear()
-                for seq, parts in self._open.items():
-                    if seq not in self._ending:
-                        actions += self._send(seq, parts)
+                actions = self._settle(seqs)
+            case ev.Began():
+                actions = self._begin(event)
             case _:
                 raise TypeError(f"an ingress takes no {type(event).__name__}")
         return actions + self._accept() + self._end()
+
+    def _settle(self, seqs: tuple[int, ...]) -> list[act.Action]:
+        actions: list[act.Action] = []
+        for seq in seqs:
+            self.settled.add(seq)
+            self._held.pop(seq, None)
+            self._parked.pop(seq, None)
+            if self._open.pop(seq, None) is not None:
+                actions.append(act.DropOutputs(item_id(seq), INGRESS))
+        return actions
+
+    def _begin(self, began: ev.Began) -> list[act.Action]:
+        """Send again whatever has not ended."""
+        self._epoch = began.view.epoch
+        self._router.begin(self._epoch, self.numbers)
+        self._held.clear()
+        self._parked.clear()
+        return [
+            send
+            for seq, parts in self._open.items()
+            if seq not in self._ending
+            for send in self._send(seq, parts)
+        ]
 
     def _accept(self) -> list[act.Action]:
         actions: list[act.Action] = []

@@ -13,11 +13,11 @@ from jupiter.simulator.world import World
 FaultKind = Literal[
     "crash", "power", "vanish", "pause", "isolate", "cut", "clog", "slow", "weather", "join"
 ]
-"""``crash``: the agent dies and is started again. ``power``: the computer does, and loses what was not
-synced. ``vanish``: it never comes back. ``pause``: the agent stands still. ``isolate``: nothing goes
-in or out. ``cut``: nothing goes from one node to another. ``clog``: it comes later. ``slow``: executions
-take longer. ``weather``: messages are lost, doubled and late everywhere. ``join``: a node comes that
-was not there before."""
+"""``crash``: the agent dies and is started again. ``power``: the computer does, and loses what was
+not synced. ``vanish``: it never comes back. ``pause``: the agent stands still. ``isolate``: nothing
+goes in or out. ``cut``: nothing goes from one node to another. ``clog``: it comes later. ``slow``:
+executions take longer. ``weather``: messages are lost, doubled and late everywhere. ``join``: a
+node comes that was not there before."""
 
 
 @dataclass(frozen=True, slots=True)

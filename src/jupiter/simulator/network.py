@@ -1,4 +1,4 @@
-"""The network in virtual time: each directed link sends one thing after the other, unless it fails."""
+"""The network in virtual time: each directed link sends one thing after the other, or fails."""
 
 from __future__ import annotations
 

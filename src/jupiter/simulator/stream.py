@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from jupiter.control.node import NodeConfig
+from jupiter.control.config import NodeConfig
 from jupiter.model import actions as act
 from jupiter.model import events as ev
 from jupiter.model.graph import Edge

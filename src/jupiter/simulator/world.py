@@ -12,7 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from jupiter.control.node import Node, NodeConfig
+from jupiter.control.config import NodeConfig
+from jupiter.control.node import Node
 from jupiter.errors import SchedulingError
 from jupiter.kit.rng import Stream
 from jupiter.model import actions as act
