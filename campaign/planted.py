@@ -425,7 +425,7 @@ def no_fencing() -> list[Patch]:
             word = words.Deliver(fresh)
         real(self, sender, number, word)
 
-    wants = node.Node.wants
+    wants = machines.Machines.wants
 
     def want(self: Any, delivery: Any) -> bool:
         return wants(self, msgspec.structs.replace(delivery, epoch=self.view.epoch))
@@ -436,7 +436,11 @@ def no_fencing() -> list[Patch]:
         epoch = self._node.view.epoch
         store(self, msgspec.structs.replace(delivery, epoch=epoch), body)
 
-    return [(machines.Machines, "_heed", heed), (node.Node, "wants", want), (Host, "_store", put)]
+    return [
+        (machines.Machines, "_heed", heed),
+        (machines.Machines, "wants", want),
+        (Host, "_store", put),
+    ]
 
 
 @planted("an answer of an older epoch is believed")

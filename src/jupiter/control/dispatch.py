@@ -13,9 +13,8 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable
 
-from jupiter.control.executions import Execution, State
-from jupiter.control.joins import Join
-from jupiter.control.routing import Produced, Routed, Router
+from jupiter.control.executions import Execution, State, TaskState
+from jupiter.control.routing import Produced, Routed
 from jupiter.kit.backoff import delay_s
 from jupiter.kit.seqset import SeqSet
 from jupiter.model import actions as act
@@ -32,18 +31,6 @@ CRASHES_MAX = 16
 Key = tuple[TaskId, ItemId]
 
 
-class _TaskState:
-    """What a dispatcher knows of one task."""
-
-    __slots__ = ("is_ready", "join", "plan", "router")
-
-    def __init__(self, plan: TaskPlan, memory_bytes_max: int) -> None:
-        self.plan = plan
-        self.join = Join(plan.parents, memory_bytes_max)
-        self.router = Router(plan)
-        self.is_ready = False
-
-
 class Dispatcher:
     """The tasks of one node.
 
@@ -57,7 +44,7 @@ class Dispatcher:
     def __init__(
         self, plans: Iterable[TaskPlan], cores: int, home: NodeId, memory_bytes_max: int = 0
     ) -> None:
-        self._tasks = {plan.name: _TaskState(plan, memory_bytes_max) for plan in plans}
+        self._tasks = {plan.name: TaskState(plan, memory_bytes_max) for plan in plans}
         self._batching = [state for state in self._tasks.values() if state.plan.is_scatter]
         self._cores = cores
         self._free_cores = cores
@@ -422,7 +409,7 @@ class Dispatcher:
             actions += self._hold(state, produced) + _sends(state.router.finish())
         return actions
 
-    def _hold(self, state: _TaskState, produced: Produced) -> list[act.Action]:
+    def _hold(self, state: TaskState, produced: Produced) -> list[act.Action]:
         if not state.router.holds(produced):
             return []
         return [act.Say(self._home, Hold(self._epoch, produced.origins))]

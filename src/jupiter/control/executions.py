@@ -1,12 +1,13 @@
-"""One item at one task of this node, from complete inputs to the end of the item."""
+"""The tasks of a node, and one item at one of them from complete inputs to the end of the item."""
 
 from __future__ import annotations
 
 import enum
 
-from jupiter.control.routing import Produced
+from jupiter.control.joins import Join
+from jupiter.control.routing import Produced, Router
 from jupiter.model.ids import TaskId
-from jupiter.model.items import Attempt, Delivery, Outcome, Part, PartRef
+from jupiter.model.items import Attempt, Delivery, Outcome, Part, PartRef, TaskPlan
 
 
 class State(enum.Enum):
@@ -89,3 +90,19 @@ class Execution:
             detail=self.detail,
             attempt=self.attempt,
         )
+
+
+class TaskState:
+    """What a dispatcher knows of one task.
+
+    Attributes:
+        is_ready: Its workers have started.
+    """
+
+    __slots__ = ("is_ready", "join", "plan", "router")
+
+    def __init__(self, plan: TaskPlan, memory_bytes_max: int) -> None:
+        self.plan = plan
+        self.join = Join(plan.parents, memory_bytes_max)
+        self.router = Router(plan)
+        self.is_ready = False

@@ -27,7 +27,7 @@ from jupiter.model import records as rec
 from jupiter.model import words
 from jupiter.model.ids import SINK, NodeId, item_id
 from jupiter.model.items import Delivery, PartRef
-from jupiter.model.view import View
+from jupiter.model.view import Load, View
 
 
 class Machines:
@@ -319,7 +319,7 @@ class Machines:
             self._do(self.placing.placed(word))
 
     def _queried(self, sender: NodeId, number: int, word: words.Query) -> None:
-        self._pass(act.Transmit(sender, 0, words.Quote(word.task, word.item, self.dispatcher.load)))
+        self._pass(act.Transmit(sender, 0, words.Quote(word.task, word.item, self._load())))
 
     def _quoted(self, sender: NodeId, number: int, word: words.Quote) -> None:
         self._do(self.placing.quoted(word, sender))
@@ -481,8 +481,12 @@ class Machines:
             self._beat()
             self._out.append(act.SetTimer(ev.Timer("beat"), self._config.beat_s))
 
+    def _load(self) -> Load:
+        load = self.dispatcher.load
+        return Load(load.queued, load.running, load.cores, self.workers.failing)
+
     def _beat(self) -> None:
-        beat = self._known.beat(self.dispatcher.load)
+        beat = self._known.beat(self._load())
         listeners = {self.home: None}
         if self.placing.is_asking and self._known.is_member:
             listeners.update(dict.fromkeys(self.view.mapping.values()))

@@ -154,7 +154,9 @@ class Placing:
             self._choosing[key].askers[asker, number] = None
             return []
         own = self._view.mapping[word.task]
-        question = Question(word.task, word.item, self._candidates[word.task], own)
+        able = self._candidates[word.task]
+        fit = [n for n in able if word.task not in self._loads.get(n, Load()).failing]
+        question = Question(word.task, word.item, tuple(fit) or able, own)
         opened = _Open(question, word.last)
         opened.askers[asker, number] = None
         if not self._policy.asks_first:
@@ -202,7 +204,7 @@ class Placing:
     def _choose(self, key: Key, opened: _Open) -> list[act.Action]:
         node = self._policy.choose(opened.question, self._loads)
         load = self._loads.get(node, Load())
-        self._loads[node] = Load(load.queued + 1, load.running, load.cores)
+        self._loads[node] = Load(load.queued + 1, load.running, load.cores, load.failing)
         self._keeping[key] = list(opened.askers)
         record = rec.Assigned(self._view.epoch, *key, node, opened.last)
         return [act.Persist(record, is_synced=True)]

@@ -27,6 +27,11 @@ class Reconciler:
         """Return whether the workers of a task have started."""
         return task in self._running
 
+    @property
+    def failing(self) -> tuple[TaskId, ...]:
+        """Tasks whose workers could not be started, so far."""
+        return tuple(self._failures)
+
     def want(self, tasks: Iterable[TaskId]) -> list[Action]:
         """Set which tasks should have workers here; return what to start and stop."""
         self._wanted = dict.fromkeys(tasks)

@@ -33,11 +33,13 @@ class Load(msgspec.Struct, frozen=True, array_like=True):
         queued: Executions that wait for a core.
         running: Executions under way.
         cores: Executions of one core that can run at once.
+        failing: Tasks whose workers could not be started there.
     """
 
     queued: int = 0
     running: int = 0
     cores: int = 1
+    failing: tuple[TaskId, ...] = ()
 
 
 class Numbers(msgspec.Struct, frozen=True, array_like=True):
