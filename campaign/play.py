@@ -11,7 +11,6 @@ from jupiter.control.config import NodeConfig
 from jupiter.control.node import Node
 from jupiter.kit.rng import stream
 from jupiter.model import actions as act
-from jupiter.model import events as ev
 from jupiter.model import records as rec
 from jupiter.model.ids import NodeId, TaskId
 from jupiter.model.items import Delivery, Part
@@ -20,6 +19,7 @@ from jupiter.model.view import View
 from jupiter.simulator.contents import Content, digest, made, merged
 from jupiter.simulator.faults import Injector
 from jupiter.simulator.network import Links
+from jupiter.simulator.source import Input, Source
 from jupiter.simulator.world import Host, Outcome, World
 from jupiter.testing.oracle import Effect, History, Verdict, judge
 from jupiter.testing.serial import expect
@@ -184,10 +184,10 @@ def play(
             make=make,
         )
     inputs = [digest("input", scenario.seed, k) for k in range(scenario.items)]
-    offering = _Offering(world, scenario, inputs)
+    source = Source(world, world.hosts[HOME], _inputs(scenario, inputs))
     for node in first:
         world.hosts[node].start()
-    offering.begin()
+    source.begin()
     injector.plan(scenario.faults)
     broken = ""
     idle = _Idle(world)
@@ -197,53 +197,15 @@ def play(
     except Exception as error:
         broken = f"{type(error).__name__}: {error}"
     expected = expect(scenario.plans, [[each] for each in inputs], tasks.outputs)
-    history = _history(world, scenario, offering, injector, idle)
+    history = _history(world, scenario, injector, idle)
     return Played(judge(history, expected), world.events, world.now, broken, injector.done)
 
 
-class _Offering:
-    """A user with some inputs, who offers each until it is accepted, also when home dies."""
-
-    def __init__(self, world: World, scenario: Scenario, inputs: list[str]) -> None:
-        self._world = world
-        self._scenario = scenario
-        self._inputs = inputs
-        self._next = 0
-        self._life = 0
-
-    def begin(self) -> None:
-        """Offer the first."""
-        self._offer(0)
-
-    def _offer(self, life: int) -> None:
-        home = self._world.hosts[HOME]
-        if home.is_up and home.life != self._life:
-            # What home had accepted is in its journal; the rest must be offered again.
-            self._life = home.life
-            accepted = [r.seq for r in home.disk.image.records if isinstance(r, rec.Accepted)]
-            told = [accept.seq for _, accept in home.accepted]
-            self._next = max([-1, *accepted, *told]) + 1
-            if any(isinstance(r, rec.Closed) for r in home.disk.image.records):
-                return
-        if home.is_up:
-            if self._next == len(self._inputs):
-                home.tell(ev.InputClosed())
-                self._world.at(self._world.now + 0.5, self._look, home.life)
-                return
-            k, self._next = self._next, self._next + 1
-            content = Content(self._inputs[k])
-            home.offer(f"f{k}", (Part(f"f{k}", 500),), (content,))
-        wait_s = self._scenario.interval_s if home.is_up else 0.1
-        self._world.at(self._world.now + wait_s, self._offer, home.life)
-
-    def _look(self, life: int) -> None:
-        home = self._world.hosts[HOME]
-        if home.is_drained:
-            return
-        if home.life != life:
-            self._offer(home.life)
-        else:
-            self._world.at(self._world.now + 0.5, self._look, life)
+def _inputs(scenario: Scenario, digests: list[str]) -> list[Input]:
+    return [
+        Input(f"f{k}", k * scenario.interval_s, (Part(f"f{k}", 500),), (Content(each),))
+        for k, each in enumerate(digests)
+    ]
 
 
 class _Idle:
@@ -279,9 +241,7 @@ class _Idle:
         return left
 
 
-def _history(
-    world: World, scenario: Scenario, offering: _Offering, injector: Injector, idle: _Idle
-) -> History:
+def _history(world: World, scenario: Scenario, injector: Injector, idle: _Idle) -> History:
     home = world.hosts[HOME]
     records = home.disk.image.records
     commits = [r for r in records if isinstance(r, rec.Committed)]

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
-from jupiter.model.run import RunRecord
+from jupiter.errors import Fault, InputError
+from jupiter.model.ids import ItemId, NodeId, TaskId
+from jupiter.model.recording import Recording, Tried
+from jupiter.model.run import ItemRecord, RunRecord, TaskRecord, TransferRecord
 
 VERSION = 1
 
@@ -44,3 +48,82 @@ def _fields(value: object) -> Mapping[str, object]:
 
 def _line(value: object) -> str:
     return msgspec.json.encode(value).decode() + "\n"
+
+
+class _Head(msgspec.Struct):
+    version: int
+    scheduler: str
+    mapping: dict[TaskId, NodeId]
+
+
+_KINDS: dict[str, type[Any]] = {
+    "run": _Head,
+    "ended": ItemRecord,
+    "task": TaskRecord,
+    "transfer": TransferRecord,
+}
+
+
+def loads(text: str, file: str) -> Recording:
+    """Return what a trace tells of a run.
+
+    Args:
+        text: As `dumps` writes it.
+        file: Its name, for errors.
+
+    Raises:
+        InputError: It is no such trace, or its end is missing.
+    """
+    found: dict[str, list[Any]] = {kind: [] for kind in _KINDS}
+    last = ""
+    for number, line in enumerate(text.splitlines(), 1):
+        try:
+            fields = msgspec.json.decode(line, type=dict[str, Any])
+            last = fields.get("event", "")
+            if last in _KINDS:
+                found[last].append(msgspec.convert(fields, _KINDS[last]))
+        except msgspec.MsgspecError as error:
+            raise _not_ours(file, number, str(error)) from None
+    if len(found["run"]) != 1 or found["run"][0].version != VERSION:
+        raise _not_ours(file, 1, "the first line does not say so")
+    if last != "end":
+        raise _not_ours(file, len(text.splitlines()), "the last line is missing")
+    items = sorted(found["ended"], key=lambda item: int(item.item))
+    first_s = min((item.offered_s for item in items), default=0.0)
+    attempts: dict[tuple[TaskId, ItemId], list[TaskRecord]] = {}
+    for each in found["task"]:
+        attempts.setdefault((each.task, each.item), []).append(each)
+    head = found["run"][0]
+    return Recording(
+        scheduler=head.scheduler,
+        mapping={task: node for task, node in head.mapping.items() if not task.startswith("@")},
+        names=tuple(item.name for item in items),
+        offered_s=tuple(item.offered_s - first_s for item in items),
+        attempts={
+            key: tuple(
+                Tried(
+                    each.node,
+                    each.finish_s - each.execute_s,
+                    (each.detail.splitlines() or ["failed"])[0] if each.status == "failed" else "",
+                )
+                for each in sorted(tried, key=lambda one: one.finish_s)
+            )
+            for key, tried in attempts.items()
+        },
+        size_bytes={
+            (each.source_task, each.target_task, each.item): each.size_bytes
+            for each in found["transfer"]
+        },
+    )
+
+
+def _not_ours(file: str, line: int, why: str) -> InputError:
+    return InputError(
+        Fault(
+            f"is no trace of a run: {why}",
+            file=file,
+            line=line,
+            expected="trace.jsonl, as jupiter run writes it",
+            remedy="name the output folder of a run that came to its end",
+        )
+    )

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
+from jupiter.errors import Fault as Problem
+from jupiter.errors import InputError
+from jupiter.kit.rng import Stream
 from jupiter.model.ids import NodeId
 from jupiter.simulator.network import Weather
 from jupiter.simulator.world import World
@@ -44,6 +48,76 @@ class Fault:
         where = f" {self.node}{'->' + self.peer if self.peer else ''}" if self.node else ""
         size = f" x{self.size:.3g}" if self.size else ""
         return f"{self.start_s:.3f} s +{self.length_s:.3f} s {self.kind}{where}{size}"
+
+
+_FORM = re.compile(
+    r"(?P<kind>[a-z]+)(:(?P<node>[^@+>]+?)(->(?P<peer>[^@+]+?))?)?"
+    r"@(?P<start>[0-9.]+)(\+(?P<length>[0-9.]+))?(x(?P<size>[0-9.]+))?"
+)
+_NEEDS = {"cut": "link", "clog": "link", "weather": "size", "slow": "size"}
+
+
+def read_fault(text: str, nodes: Collection[NodeId]) -> Fault:
+    """Return the fault in a text such as ``crash:edge1@2+1.5`` or ``weather@0+10x0.05``.
+
+    Args:
+        text: ``KIND:NODE@START+LENGTH`` or ``KIND:A->B@START+LENGTH``, with ``xSIZE`` behind it for
+            ``slow`` and ``weather``; all times in seconds.
+        nodes: That exist.
+
+    Raises:
+        InputError: It has another form, or names no such node.
+    """
+    match = _FORM.fullmatch(text)
+    kinds = get_args(FaultKind)
+    try:
+        if match is None or match["kind"] not in kinds:
+            raise ValueError("this says not what goes wrong")
+        kind, node, peer = match["kind"], match["node"] or "", match["peer"] or ""
+        times = {name: float(match[name] or 0) for name in ("start", "length", "size")}
+        if (kind in ("cut", "clog")) != bool(peer) or (kind == "weather") == bool(node):
+            raise ValueError(f"{kind} needs {_NEEDS.get(kind, 'a node')}")
+        if kind in ("slow", "weather") and not times["size"]:
+            raise ValueError(f"{kind} needs a size")
+        if kind == "weather" and times["size"] >= 1:
+            raise ValueError("weather is a share of the messages, below 1")
+        unknown = [name for name in (node, peer) if name and name not in nodes]
+        if unknown:
+            raise ValueError(f"there is no node {unknown[0]}")
+    except ValueError as error:
+        raise InputError(
+            Problem(
+                str(error),
+                got=text,
+                expected=f"KIND:NODE@START+LENGTH; kinds are {', '.join(kinds)}",
+                remedy="write crash:n1@2+1, cut:n1->n2@0+5, weather@0+10x0.05 or slow:n1@1+5x3",
+            )
+        ) from None
+    return Fault(
+        kind,  # type: ignore[arg-type]
+        times["start"],
+        times["length"],
+        NodeId(node),
+        NodeId(peer),
+        times["size"],
+    )
+
+
+def random_faults(
+    count: int, nodes: Sequence[NodeId], within_s: float, draw: Stream
+) -> tuple[Fault, ...]:
+    """Return faults that hit a stream at random, each for about a tenth of its time."""
+    kinds: tuple[FaultKind, ...] = ("crash", "power", "pause", "isolate", "slow", "weather")
+    faults = []
+    for _ in range(count):
+        kind = kinds[int(draw.random() * len(kinds))]
+        node = nodes[int(draw.random() * len(nodes))]
+        size = {"slow": 4.0, "weather": 0.05}.get(kind, 0.0)
+        start_s = within_s * draw.random()
+        length_s = within_s * 0.2 * draw.random()
+        where = NodeId("") if kind == "weather" else node
+        faults.append(Fault(kind, start_s, length_s, where, size=size))
+    return tuple(sorted(faults, key=lambda fault: fault.start_s))
 
 
 class Injector:

@@ -7,21 +7,24 @@ and adds its latency. Everything else is the code that runs live.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from jupiter.control.config import NodeConfig
+from jupiter.control.config import Level, NodeConfig
+from jupiter.kit.rng import stream
 from jupiter.model import actions as act
-from jupiter.model import events as ev
 from jupiter.model.graph import Edge
-from jupiter.model.ids import INGRESS, NodeId, TaskId
+from jupiter.model.ids import INGRESS, NodeId, TaskId, item_id
 from jupiter.model.items import Delivery, Part, TaskPlan
+from jupiter.model.recording import Recording
 from jupiter.model.run import ItemRecord, Prediction, TaskRecord, TransferRecord, steady_period_s
 from jupiter.model.transfer import Transfer
 from jupiter.model.view import View
 from jupiter.simulator.contents import Content
+from jupiter.simulator.faults import Fault, Injector
 from jupiter.simulator.network import Links
-from jupiter.simulator.world import Outcome, World, no_duration
+from jupiter.simulator.source import Input, Source
+from jupiter.simulator.world import Host, Outcome, World, no_duration
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,13 @@ class Scenario:
         interval_s: Seconds between two offers; 0 offers all at once.
         in_flight_max: As for the ingress.
         placement: Name of the policy that places each item.
+        is_ordered: Items end in the order in which they were accepted.
+        faults: What goes wrong.
+        level: What nodes keep when it does; see `NodeConfig`.
+        seed: Of all chance.
+        recording: A run whose executions and sizes are repeated, as far as it knows them.
+        recorded_s: Seconds by (task, node) when it was recorded; where they are others now,
+            executions take longer or shorter in proportion.
     """
 
     plans: tuple[TaskPlan, ...]
@@ -53,6 +63,12 @@ class Scenario:
     interval_s: float = 0.0
     in_flight_max: int = 32
     placement: str = "static"
+    is_ordered: bool = False
+    faults: tuple[Fault, ...] = ()
+    level: Level = "ingress"
+    seed: int = 0
+    recording: Recording | None = None
+    recorded_s: Mapping[tuple[TaskId, NodeId], float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -77,55 +93,109 @@ class Simulated:
         )
 
 
+BEAT_S, LEASE_S, RESEND_S, SYNC_S = 0.25, 1.0, 0.5, 0.001
+"""Of agents, where something can go wrong."""
+IDLE_S = 600.0
+"""A stream in which nothing was executed for so long is given up."""
+
+
 def simulate(scenario: Scenario) -> Simulated:
     """Run a stream in virtual time.
 
     Raises:
         SchedulingError: A delivery has no link to travel on, or a task no duration.
     """
-    world = World(Links(scenario.links), Costs(scenario))
+    costs = Costs(scenario)
+    draw = stream(scenario.seed, "simulation") if scenario.faults else None
+    world = World(Links(scenario.links, draw=draw), costs, draw)
+    for config, kinds in _configs(scenario):
+        world.add(config, **kinds)
+    for host in world.hosts.values():
+        if host.config.view is not None:
+            host.start()
+    home = world.hosts[scenario.home]
+    Source(world, home, _inputs(scenario)).begin()
+    if scenario.faults:
+        injector = Injector(world)
+        costs.slowness = injector.slowness
+        injector.plan(scenario.faults)
+        world.run(is_over=lambda: home.is_drained or _is_stuck(world))
+    else:
+        world.run()
+    return _found(world, home, scenario)
+
+
+def _configs(scenario: Scenario) -> Iterator[tuple[NodeConfig, dict[str, float]]]:
+    """Yield what every node is told, and how its host is."""
     mapping = scenario.mapping
     names = [scenario.home, *mapping.values(), *(n for plan in scenario.plans for n in plan.nodes)]
     nodes = tuple(dict.fromkeys(names))
-    view = View(1, dict.fromkeys(nodes, 1), mapping)
+    late = {fault.node for fault in scenario.faults if fault.kind == "join"}
+    there = {node: 1 for node in nodes if node not in late}
     by_node: dict[NodeId, list[TaskPlan]] = {node: [] for node in nodes}
     for plan in scenario.plans:
         by_node[mapping[plan.name]].append(plan)
+    is_calm = not scenario.faults
     for node in nodes:
-        # A node of a static stream needs no plan of the tasks of others: it never sees them.
-        is_all = node == scenario.home or scenario.placement != "static"
-        world.add(
-            NodeConfig(
-                node=node,
-                home=scenario.home,
-                plans=scenario.plans if is_all else tuple(by_node[node]),
-                preferred=mapping,
-                cores=scenario.cores.get(node, 1),
-                view=view,
-                placement=scenario.placement,
-                in_flight_max=scenario.in_flight_max,
-                has_acks=False,
-            )
+        # A node of a calm, static stream needs no plan of others' tasks: it never sees them.
+        is_all = node == scenario.home or scenario.placement != "static" or not is_calm
+        config = NodeConfig(
+            node=node,
+            home=scenario.home,
+            plans=scenario.plans if is_all else tuple(by_node[node]),
+            preferred=mapping,
+            cores=scenario.cores.get(node, 1),
+            view=View(1, there, mapping) if node in there else None,
+            placement=scenario.placement,
+            in_flight_max=scenario.in_flight_max,
+            is_ordered=scenario.is_ordered,
+            has_acks=not is_calm,
+            has_workers=not is_calm,
+            level="none" if is_calm else scenario.level,
+            beat_s=0.0 if is_calm else BEAT_S,
+            lease_s=0.0 if is_calm else LEASE_S,
+            resend_s=0.0 if is_calm else RESEND_S,
         )
-    for host in world.hosts.values():
-        host.start()
-    home = world.hosts[scenario.home]
+        yield config, {} if is_calm else {"sync_s": SYNC_S}
+
+
+def _inputs(scenario: Scenario) -> list[Input]:
     size = sum(size for edge, size in scenario.edge_bytes.items() if edge.source == INGRESS)
-    for k in range(scenario.items):
-        part = Part(f"item{k}", round(size))
-        world.at(k * scenario.interval_s, home.offer, f"item {k}", (part,))
-    last_s = max(0, scenario.items - 1) * scenario.interval_s
-    world.at(last_s, home.tell, ev.InputClosed())
-    world.run()
+    recording = scenario.recording
+    if recording is None:
+        times = [(f"item {k}", k * scenario.interval_s) for k in range(scenario.items)]
+    else:
+        times = list(zip(recording.names, recording.offered_s, strict=True))[: scenario.items]
+    return [Input(name, time_s, (Part(name, round(size)),)) for name, time_s in times]
+
+
+def _is_stuck(world: World) -> bool:
+    tasks = world.recorded.tasks
+    return world.now - (tasks[-1].finish_s if tasks else 0.0) > IDLE_S
+
+
+def _found(world: World, home: Host, scenario: Scenario) -> Simulated:
     found = world.recorded
-    return Simulated(tuple(found.items), tuple(found.tasks), tuple(found.transfers))
+    items = {record.item: record for record in found.items}  # after a crash some are told again
+    for _, accept in home.accepted:
+        item = item_id(accept.seq)
+        if item not in items:
+            accepted_s = home.accepted_s(accept.seq)
+            detail = "it had not ended when the simulation was given up"
+            items[item] = ItemRecord(
+                item, accept.name, accepted_s, accepted_s, None, "lost", detail
+            )
+    return Simulated(tuple(items.values()), tuple(found.tasks), tuple(found.transfers))
 
 
 class Costs:
-    """Executions and transfers as long as they were measured."""
+    """Executions and transfers as long as they were measured, or recorded."""
 
     def __init__(self, scenario: Scenario) -> None:
         self._scenario = scenario
+        self._recording = scenario.recording
+        self.slowness: Mapping[NodeId, float] = {}
+        """How many times longer executions take, by node."""
         self._outputs: dict[TaskId, tuple[Part, ...]] = {}
         # An edge is a pair and equal to one, and pairs are made faster.
         self._sizes: dict[tuple[TaskId, TaskId], float] = {
@@ -143,14 +213,29 @@ class Costs:
             )
 
     def execute(self, node: NodeId, run: act.Run, inputs: list[list[Content]]) -> Outcome:
-        """Return how an attempt will end: well, after its median time."""
+        """Return how an attempt will end: as it did, or well after its median time."""
         seconds = self._scenario.execution_s.get((run.task, node))
         if seconds is None:
             raise no_duration(run.task, node)
-        return Outcome(seconds, self._outputs[run.task])
+        error = ""
+        if self._recording is not None:
+            tried = self._recording.attempts.get((run.task, run.item))
+            if tried:
+                before = tried[min(run.attempt[1], len(tried)) - 1]
+                then_s = self._scenario.recorded_s.get((run.task, before.node), seconds)
+                seconds = before.seconds * seconds / then_s if then_s else before.seconds
+                error = before.error
+        if self.slowness:
+            seconds *= self.slowness.get(node, 1.0)
+        return Outcome(seconds, self._outputs[run.task], error=error)
 
     def size_bytes(self, delivery: Delivery) -> float:
         """Return how much travels for a delivery."""
         if delivery.outcome != "done":
             return 0.0
+        if self._recording is not None:
+            key = (delivery.source, delivery.target, delivery.item)
+            size = self._recording.size_bytes.get(key)
+            if size is not None:
+                return float(size)
         return self._sizes.get((delivery.source, delivery.target), 0.0)

@@ -562,6 +562,10 @@ class Host:
         self._accepted_s[accept.seq] = accept.name, offered_s, self.world.now
         self.accepted.append((self.world.now, accept))
 
+    def accepted_s(self, seq: int) -> float:
+        """Return when an item was accepted."""
+        return self._accepted_s[seq][2]
+
     def _publish(self, publish: act.Publish) -> None:
         if self.world.is_watched:
             for delivery, names in publish.commit.results:
