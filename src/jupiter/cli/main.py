@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -49,6 +49,16 @@ Scheduler = Annotated[str, typer.Option(help="Maps tasks to nodes: heft, random,
 Compare = Annotated[
     list[str], typer.Option("--compare", help="Also stream through this schedule (repeatable).")
 ]
+Placement = Annotated[
+    str, typer.Option(help="Places each item: static, least-loaded, least-loaded-now.")
+]
+Ordered = Annotated[
+    bool, typer.Option("--ordered", help="Results come in the order of the inputs.")
+]
+Durability = Annotated[
+    Literal["none", "ingress", "hop"],
+    typer.Option("--durability", help="What nodes keep when something goes wrong."),
+]
 Seed = Annotated[int, typer.Option(min=0, help="Fixes everything that is drawn at random.")]
 Repeats = Annotated[int, typer.Option(min=1, help="Runs of each task on each node.")]
 Reuse = Annotated[
@@ -66,12 +76,8 @@ def run(
     compare: Compare = [],
     in_flight: Annotated[int, typer.Option(min=1, help="Items under way at once.")] = 32,
     rate: Annotated[float, typer.Option(min=0, help="Items offered a second; 0 for all.")] = 0.0,
-    placement: Annotated[
-        str, typer.Option(help="Places each item: static, least-loaded, least-loaded-now.")
-    ] = "static",
-    ordered: Annotated[
-        bool, typer.Option("--ordered", help="Results come in the order of the inputs.")
-    ] = False,
+    placement: Placement = "static",
+    ordered: Ordered = False,
     repeats: Repeats = 5,
     seed: Seed = 0,
     reuse_profiles: Reuse = False,
@@ -204,7 +210,10 @@ def simulate(
     items: Annotated[int, typer.Option(min=1, help="Items that enter.")] = 100,
     rate: Annotated[float, typer.Option(min=0, help="Items offered a second; 0 for all.")] = 0.0,
     in_flight: Annotated[int, typer.Option(min=1, help="Items under way at once.")] = 32,
-    scheduler: Scheduler = "heft",
+    scheduler: Annotated[
+        str | None,
+        typer.Option("--scheduler", help="Makes the mapping; default heft, or recorded."),
+    ] = None,
     compare: Compare = [],
     change: Annotated[
         list[str], typer.Option("--set", help="Make it so: link:a->b=2, node:n1=0.5, latency=10.")
@@ -212,6 +221,16 @@ def simulate(
     vary: Annotated[
         list[str], typer.Option("--vary", help="One stream for each factor: link=0.5,1,2.")
     ] = [],
+    replay: Annotated[
+        Path | None, typer.Option("--replay", help="Output folder of a run that is repeated.")
+    ] = None,
+    faults: Annotated[
+        list[str],
+        typer.Option("--faults", help="crash:n1@2+1, cut:a->b@0+5, random:5; see how-to."),
+    ] = [],
+    durability: Durability = "ingress",
+    placement: Placement = "static",
+    ordered: Ordered = False,
     output: Annotated[
         Path | None, typer.Option("--output", help="Folder for the report, or the plot.")
     ] = None,
@@ -223,14 +242,28 @@ def simulate(
     from jupiter.settings import RunSettings
 
     settings = RunSettings(
-        scheduler=scheduler,
+        scheduler=scheduler or ("heft" if replay is None else "recorded"),
         compare=tuple(compare),
         in_flight_max=in_flight,
         interval_s=1 / rate if rate else 0.0,
         seed=seed,
+        placement=placement,
+        is_ordered=ordered,
     )
     request = SimulateRequest(
-        app, cluster, profiles, costs, settings, items, change, vary, output, as_json
+        app=app,
+        cluster=cluster,
+        profiles=profiles or replay,
+        costs=costs,
+        settings=settings,
+        items=items,
+        changes=change,
+        vary=vary,
+        replay=replay,
+        faults=faults,
+        durability=durability,
+        output=output,
+        as_json=as_json,
     )
     raise typer.Exit(simulate_and_show(request))
 

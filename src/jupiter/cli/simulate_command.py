@@ -15,6 +15,8 @@ from jupiter.cli import render
 from jupiter.cli.notes import tell
 from jupiter.cli.problem_commands import write_text
 from jupiter.cli.render import table
+from jupiter.control.config import Level
+from jupiter.control.policy import make_policy
 from jupiter.costs.what_if import apply, read_changes
 from jupiter.errors import Fault, InputError
 from jupiter.kit.units import show_seconds
@@ -22,9 +24,11 @@ from jupiter.orchestrator import output
 from jupiter.orchestrator.loading import load_app, load_network
 from jupiter.orchestrator.problems import load_problem
 from jupiter.orchestrator.simulation import (
+    RECORDED,
     Simulation,
     given_profiles,
     kept_profiles,
+    recorded_run,
     simulate_report,
     sweep,
 )
@@ -45,6 +49,9 @@ class SimulateRequest:
     items: int
     changes: Sequence[str]
     vary: Sequence[str]
+    replay: Path | None
+    faults: Sequence[str]
+    durability: Level
     output: Path | None
     as_json: bool
 
@@ -52,7 +59,9 @@ class SimulateRequest:
 def simulate_and_show(request: SimulateRequest) -> int:
     """Simulate; return the exit code."""
     for name in (request.settings.scheduler, *request.settings.compare):
-        find_scheduler(name)
+        if name != RECORDED or request.replay is None:
+            find_scheduler(name)
+    make_policy(request.settings.placement)
     simulation = _load(request)
     console = Console()
     if request.vary:
@@ -80,6 +89,9 @@ def simulate_and_show(request: SimulateRequest) -> int:
         return 0
     console.print(render.mapping_table([run.schedule for run in (report.main, *report.others)]))
     console.print(render.report(report))
+    for run in (report.main, *report.others):
+        for text in run.notes:
+            console.print(f"{run.schedule.scheduler}: {text}", style="yellow", markup=False)
     if request.output is not None:
         request.output.mkdir(parents=True, exist_ok=True)
         page = output.write_report(request.output, report, jupiter.__version__)
@@ -104,10 +116,22 @@ def _load(request: SimulateRequest) -> Simulation:
     else:
         assert request.costs is not None  # noqa: S101 - checked above
         profiles = given_profiles(app, network, load_problem([request.costs]).problem)
+    measured = profiles
     for text in request.changes:
         for change in read_changes(text):
             network, profiles = apply(network, profiles, change)
-    return Simulation(app, network, profiles, request.settings, request.items)
+    recording = recorded_run(request.replay) if request.replay is not None else None
+    return Simulation(
+        app,
+        network,
+        profiles,
+        request.settings,
+        len(recording.names) if recording is not None else request.items,
+        faults=tuple(request.faults),
+        level=request.durability,
+        recording=recording,
+        measured=measured,
+    )
 
 
 def _show_sweep(console: Console, points: Sequence[Point]) -> None:

@@ -20,6 +20,7 @@ from jupiter.orchestrator.planning import task_mapping
 from jupiter.reports import html
 
 RESULTS = "results"
+TRACE = "trace.jsonl"
 STORE = "jupiter.db"
 
 
@@ -60,7 +61,7 @@ def write_report(folder: Path, report: Report, version: str) -> Path:
     texts: dict[str, Callable[[], str]] = {
         "runtime_tasks.txt": lambda: runtime_logs.tasks(main),
         "runtime_transfer_sender.txt": lambda: runtime_logs.transfers(main),
-        "trace.jsonl": lambda: trace_jsonl.dumps(main),
+        TRACE: lambda: trace_jsonl.dumps(main),
         "trace.json": lambda: chrome_trace.dumps(main),
         "mapping.json": lambda: json.dumps(task_mapping(main.schedule), indent=2) + "\n",
         "report.html": lambda: html.render(report, version),

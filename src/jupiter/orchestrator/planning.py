@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from jupiter.control.config import Level
 from jupiter.control.plan import plan_tasks
 from jupiter.costs.problem import build_problem
 from jupiter.model.app import Application
@@ -9,13 +13,33 @@ from jupiter.model.ids import INGRESS, SINK, NodeId, TaskId
 from jupiter.model.network import Network
 from jupiter.model.problem import Problem
 from jupiter.model.profile import Profiles
+from jupiter.model.recording import Recording
 from jupiter.model.run import Prediction
 from jupiter.model.schedule import Schedule
 from jupiter.orchestrator.replicas import Deployment, deploy
 from jupiter.schedulers.base import find_scheduler
 from jupiter.schedulers.explain import with_reasons
+from jupiter.schedulers.static import static_mapping
 from jupiter.settings import RunSettings
+from jupiter.simulator.faults import Fault
 from jupiter.simulator.stream import Scenario, Simulated, simulate
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """What else happens to a simulated stream.
+
+    Attributes:
+        faults: What goes wrong.
+        level: What nodes keep when it does.
+        recording: A run that is repeated.
+        recorded_s: The run times by (task, node) when it was recorded.
+    """
+
+    faults: tuple[Fault, ...] = ()
+    level: Level = "ingress"
+    recording: Recording | None = None
+    recorded_s: Mapping[tuple[TaskId, NodeId], float] = field(default_factory=dict)
 
 
 class Planner:
@@ -47,6 +71,14 @@ class Planner:
         found = find_scheduler(scheduler)(self.problem, seed=self._settings.seed)
         return with_reasons(self.problem, found)
 
+    def given(self, mapping: Mapping[str, str], scheduler: str) -> Schedule:
+        """Return the schedule of a mapping that was made before.
+
+        Raises:
+            InputError: It does not fit the application or the network.
+        """
+        return replace(static_mapping(self.problem, mapping), scheduler=scheduler)
+
     def deploy(self, schedule: Schedule) -> Deployment:
         """Return the application with a task for every replica of a schedule.
 
@@ -59,8 +91,11 @@ class Planner:
         """Return what a stream through a schedule should give, by running it in virtual time."""
         return self.simulate(deployment, items).prediction
 
-    def simulate(self, deployment: Deployment, items: int) -> Simulated:
+    def simulate(
+        self, deployment: Deployment, items: int, how: Circumstances | None = None
+    ) -> Simulated:
         """Return all that happens to a stream in virtual time."""
+        how = how or Circumstances()
         nodes: dict[TaskId, tuple[NodeId, ...]] = {}
         if self._settings.placement != "static":
             nodes = dict.fromkeys(deployment.app.graph.tasks, self._workers)
@@ -76,6 +111,12 @@ class Planner:
             interval_s=self._settings.interval_s,
             in_flight_max=self._settings.in_flight_max,
             placement=self._settings.placement,
+            is_ordered=self._settings.is_ordered,
+            faults=how.faults,
+            level=how.level,
+            seed=self._settings.seed,
+            recording=how.recording,
+            recorded_s=how.recorded_s,
         )
         return simulate(scenario)
 

@@ -7,20 +7,31 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from jupiter.aio.clock import wall_s
+from jupiter.control.config import Level
 from jupiter.costs.gather import gather
 from jupiter.costs.what_if import Change, apply
-from jupiter.errors import Fault, InputError
+from jupiter.errors import Fault as Problem
+from jupiter.errors import InputError
+from jupiter.formats import trace_jsonl
 from jupiter.home.bundle import read_bundle
+from jupiter.kit.rng import stream
 from jupiter.model.app import Application
 from jupiter.model.graph import Edge
 from jupiter.model.network import Network
-from jupiter.model.problem import Problem
+from jupiter.model.problem import Problem as Placing
 from jupiter.model.profile import ExecutionProfile, Profiles
+from jupiter.model.recording import Recording
 from jupiter.model.run import Report, RunRecord
 from jupiter.orchestrator import output, wiring
-from jupiter.orchestrator.planning import Planner
+from jupiter.orchestrator.planning import Circumstances, Planner
+from jupiter.orchestrator.replicas import Deployment
 from jupiter.orchestrator.workflow import network_digest
 from jupiter.settings import RunSettings
+from jupiter.simulator.faults import Fault, random_faults, read_fault
+
+RECORDED = "recorded"
+"""In place of a scheduler: the mapping of the run that is repeated."""
+RANDOM_MAX = 1000
 
 
 @dataclass(frozen=True)
@@ -29,6 +40,10 @@ class Simulation:
 
     Attributes:
         items: How many enter the stream.
+        faults: What goes wrong, in the words of the command line.
+        level: What nodes keep when it does.
+        recording: A run that is repeated, with its mapping where no scheduler is named.
+        measured: What was measured, before anything was changed; for repeated runs.
     """
 
     app: Application
@@ -36,6 +51,31 @@ class Simulation:
     profiles: Profiles
     settings: RunSettings
     items: int
+    faults: tuple[str, ...] = ()
+    level: Level = "ingress"
+    recording: Recording | None = None
+    measured: Profiles | None = None
+
+
+def recorded_run(folder: Path) -> Recording:
+    """Return what a run in an output folder recorded.
+
+    Raises:
+        InputError: There is none.
+    """
+    path = folder / output.TRACE
+    try:
+        text = path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            Problem(
+                f"holds no recorded run: {getattr(error, 'strerror', None) or error}",
+                file=str(path),
+                expected="the output folder of jupiter run",
+                remedy="name the folder that --output of a run made",
+            )
+        ) from None
+    return trace_jsonl.loads(text, str(path))
 
 
 def kept_profiles(app: Application, network: Network, folder: Path) -> Profiles:
@@ -60,7 +100,7 @@ def kept_profiles(app: Application, network: Network, folder: Path) -> Profiles:
         if samples is not None:
             return gather(samples.executions, samples.edge_bytes, (), ())
     raise InputError(
-        Fault(
+        Problem(
             "holds no measurements of this application's code",
             file=str(folder),
             expected="the output folder of jupiter run or jupiter map",
@@ -69,7 +109,7 @@ def kept_profiles(app: Application, network: Network, folder: Path) -> Profiles:
     )
 
 
-def given_profiles(app: Application, network: Network, costs: Problem) -> Profiles:
+def given_profiles(app: Application, network: Network, costs: Placing) -> Profiles:
     """Return measurements made up from the work and bytes of a problem with the same tasks.
 
     Raises:
@@ -78,7 +118,7 @@ def given_profiles(app: Application, network: Network, costs: Problem) -> Profil
     missing = [task for task in app.graph.tasks if task not in costs.work_s]
     if missing:
         raise InputError(
-            Fault(
+            Problem(
                 "the costs do not say how long every task takes",
                 got=", ".join(missing[:8]),
                 expected="work_s for every task of the application",
@@ -134,8 +174,19 @@ def sweep(
 
 def _record(simulation: Simulation, scheduler: str) -> RunRecord:
     planner = Planner(simulation.app, simulation.network, simulation.profiles, simulation.settings)
-    deployment = planner.deploy(planner.schedule(scheduler))
-    found = planner.simulate(deployment, simulation.items)
+    recording = simulation.recording
+    if scheduler == RECORDED and recording is not None:
+        mapping = {str(task): str(node) for task, node in recording.mapping.items()}
+        schedule = planner.given(mapping, f"{recording.scheduler} (recorded)")
+    else:
+        schedule = planner.schedule(scheduler)
+    deployment = planner.deploy(schedule)
+    how = _circumstances(simulation, planner, deployment)
+    found = planner.simulate(deployment, simulation.items, how)
+    lost = sum(item.status == "lost" for item in found.items)
+    notes = [f"fault: {fault}" for fault in how.faults]
+    if lost:
+        notes.append(f"{lost} items had not ended after ten minutes in which nothing ran")
     return RunRecord(
         run=f"simulated-{scheduler}",
         started_at=wall_s(),
@@ -146,4 +197,51 @@ def _record(simulation: Simulation, scheduler: str) -> RunRecord:
         tasks=found.tasks,
         transfers=found.transfers,
         is_simulated=True,
+        notes=tuple(notes),
+    )
+
+
+def _circumstances(
+    simulation: Simulation, planner: Planner, deployment: Deployment
+) -> Circumstances:
+    """Return what happens to a stream beside its items."""
+    recorded_s = {}
+    if simulation.recording is not None:
+        before = Planner(
+            simulation.app,
+            simulation.network,
+            simulation.measured or simulation.profiles,
+            simulation.settings,
+        )
+        recorded_s = dict(before.problem.execution_s)
+    how = Circumstances(
+        level=simulation.level, recording=simulation.recording, recorded_s=recorded_s
+    )
+    if not simulation.faults:
+        return how
+    nodes = tuple(node.name for node in simulation.network.nodes)
+    workers = tuple(node.name for node in simulation.network.workers)
+    faults: list[Fault] = []
+    for text in simulation.faults:
+        kind, _, number = text.partition(":")
+        if kind == "random":
+            draw = stream(simulation.settings.seed, "faults", text)
+            calm = planner.simulate(deployment, simulation.items, how).prediction.makespan_s
+            count = _count(text, number)
+            faults += random_faults(count, workers, calm, draw)
+        else:
+            faults.append(read_fault(text, nodes))
+    return replace(how, faults=tuple(sorted(faults, key=lambda fault: fault.start_s)))
+
+
+def _count(text: str, number: str) -> int:
+    if number.isdecimal() and 0 < int(number) <= RANDOM_MAX:
+        return int(number)
+    raise InputError(
+        Problem(
+            "this says not how many faults",
+            got=text,
+            expected=f"random:N, N from 1 to {RANDOM_MAX}",
+            remedy="write random:5",
+        )
     )
