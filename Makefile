@@ -3,9 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+SEEDS ?= 10000
+FIRST ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check docs bench format clean
+.PHONY: help demo test check docs bench campaign planted format clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +31,14 @@ check: $(STAMP) ## Check style, types and the import contract.
 format: $(STAMP) ## Format the code.
 	"$(BIN)/ruff" format .
 	"$(BIN)/ruff" check --fix .
+
+campaign: $(STAMP) ## Let streams meet faults: make campaign SEEDS=100000 FIRST=0
+	"$(BIN)/python" -m campaign run --seeds $(SEEDS) --first $(FIRST) --results campaign/results.jsonl
+	"$(BIN)/python" -m campaign report
+
+planted: $(STAMP) ## Plant every known bug and see that the campaign finds it.
+	"$(BIN)/python" -m campaign planted --results campaign/results.jsonl
+	"$(BIN)/python" -m campaign report
 
 docs: $(STAMP) ## Write the reference of the command line into docs/.
 	"$(BIN)/python" tools/reference.py

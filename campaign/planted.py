@@ -248,7 +248,7 @@ def sink_without_deduplication() -> list[Patch]:
 
 @planted("results are shown before their commit is written down")
 def show_before_commit() -> list[Patch]:
-    real = sink.Sink._commit
+    real: Any = sink.Sink._commit
 
     def commit(self: Any, group: Any) -> Any:
         action = real(self, group)

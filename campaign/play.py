@@ -12,7 +12,7 @@ from jupiter.control.node import Node
 from jupiter.kit.rng import stream
 from jupiter.model import actions as act
 from jupiter.model import records as rec
-from jupiter.model.ids import NodeId, TaskId
+from jupiter.model.ids import ItemId, NodeId, TaskId
 from jupiter.model.items import Delivery, Part
 from jupiter.model.transfer import TransferModel
 from jupiter.model.view import View
@@ -75,7 +75,7 @@ class Tasks:
             return Outcome(seconds, error="poison")
         self._count += 1
         lineage, is_mixed = merged(content for part in inputs for content in part)
-        lineage[run.task, str(origins)] = self._count  # type: ignore[index]
+        lineage[run.task, ItemId(str(origins))] = self._count
         line = tuple(lineage.items())
         parts = [
             Part(f"{run.task}{k}", 100 + int(900 * self._draw.random())) for k in range(len(found))
@@ -126,7 +126,7 @@ class _Everywhere(dict[tuple[NodeId, NodeId], TransferModel]):
     def __init__(self, model: TransferModel) -> None:
         self._model = model
 
-    def get(self, key: object, default: object = None) -> TransferModel:  # type: ignore[override]
+    def get(self, key: object, default: object = None) -> TransferModel:
         return self._model
 
 

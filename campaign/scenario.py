@@ -150,8 +150,9 @@ def make(seed: int) -> Scenario:
 
 
 def _graph(draw: Stream, nodes: list[NodeId]) -> tuple[TaskPlan, ...]:
-    """Return a chain, a diamond, a fan-out that scatters, two sinks, or layers at random."""
-    kind = pick(draw, ("chain", "diamond", "diamond", "scatter", "two sinks", "layers"))
+    """Return a chain, a diamond, fan-outs that scatter, two sinks, or layers at random."""
+    kinds = ("chain", "diamond", "diamond", "scatter", "wide scatter", "two sinks", "layers")
+    kind = pick(draw, kinds)
     parents: dict[str, tuple[str, ...]]
     if kind == "chain":
         parents = {"a": (), "b": ("a",), "c": ("b",)}
@@ -161,6 +162,10 @@ def _graph(draw: Stream, nodes: list[NodeId]) -> tuple[TaskPlan, ...]:
         parents = {"a": (), "b": ("a",), "c": ("b",), "d": ("b",), "e": ("c", "d")}
         if draw.random() < 0.3:
             parents["e"] = ("c", "a")
+    elif kind == "wide scatter":  # batches, single items and results of both meet at the sink
+        parents = {"a": (), "b": ("a",), "c": ("b",), "d": ("b",), "e": ("a",)}
+        if draw.random() < 0.4:
+            parents |= {"f": ("c",), "g": ("e", "f")}
     elif kind == "two sinks":
         parents = {"a": (), "b": ("a",), "c": ("a",), "d": ("c",)}
     else:
@@ -177,7 +182,7 @@ def _graph(draw: Stream, nodes: list[NodeId]) -> tuple[TaskPlan, ...]:
                 name=TaskId(name),
                 parents=tuple(map(TaskId, above)) or (INGRESS,),
                 children=tuple(map(TaskId, children[name])) or (SINK,),
-                is_scatter=kind == "scatter" and name == "b",
+                is_scatter="scatter" in kind and name == "b",
                 rank=rank,
                 cores=1 + int(draw.random() * 1.2),
                 retries=3,
@@ -211,7 +216,7 @@ def _faults(
             case "cut" | "clog":
                 if draw.random() < 0.5:
                     node, peer = peer, node
-                faults.append(Fault(kind, start_s, length_s, node, peer))  # type: ignore[arg-type]
+                faults.append(Fault(kind, start_s, length_s, node, peer))
             case "slow":
                 faults.append(Fault("slow", start_s, length_s, node, size=between(draw, 2, 20)))
             case "weather":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 
 from campaign.scenario import Scenario
 
@@ -33,12 +34,11 @@ def _smaller(scenario: Scenario) -> Iterator[Scenario]:
         yield replace(scenario, faults=faults[:k] + faults[k + 1 :])
     for items in range(1, scenario.items):
         yield replace(scenario, items=items)
-    for name in ("flaky", "failed_starts"):
+    nothing: dict[str, Any] = {"flaky": {}, "failed_starts": {}}
+    nothing |= dict.fromkeys(("poisonous", "stingy", "hanging"), ())
+    for name, value in nothing.items():
         if getattr(scenario, name):
-            yield replace(scenario, **{name: {}})
-    for name in ("poisonous", "stingy", "hanging"):
-        if getattr(scenario, name):
-            yield replace(scenario, **{name: ()})
+            yield replace(scenario, **{name: value})
     if scenario.memory_bytes_max:
         yield replace(scenario, memory_bytes_max=0)
     if scenario.is_ordered:

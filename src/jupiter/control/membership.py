@@ -50,11 +50,6 @@ class Membership:
         self._is_changing = False
         self._view = View(0, {}, {})
 
-    @property
-    def view(self) -> View:
-        """The present one."""
-        return self._view
-
     def start(self, view: View, now: float) -> list[act.Action]:
         """Begin to watch the members of a view."""
         self._view = view
@@ -155,11 +150,17 @@ def spread(
         else:
             orphans.append(plan)
     for plan in orphans:
-        names = plan.nodes or [node for node in members if node != home]
-        fit = [node for node in names if node in members]
+        fit = able_nodes(plan, members, home)
         if not fit:
             return None
         best = min(fit, key=lambda node: (counts[node], node))
         mapping[plan.name] = best
         counts[best] += 1
     return mapping
+
+
+def able_nodes(plan: TaskPlan, members: Mapping[NodeId, int], home: NodeId) -> tuple[NodeId, ...]:
+    """Return the members that may run a task: those that it names, else all but home."""
+    if plan.nodes:
+        return tuple([node for node in plan.nodes if node in members])
+    return tuple([node for node in members if node != home])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from jupiter.control.membership import able_nodes
 from jupiter.control.policy import PlacementPolicy, Question
 from jupiter.model import actions as act
 from jupiter.model import records as rec
@@ -77,10 +78,10 @@ class Placing:
         self._choosing.clear()
         self._candidates = {}
         if not self._policy.is_static:
-            self._candidates = {
-                task: tuple([n for n in plan.nodes or view.members if n in view.members])
-                for task, plan in self._plans.items()
-            }
+            for task, plan in self._plans.items():
+                able = able_nodes(plan, view.members, self._home)
+                own = view.mapping[task]
+                self._candidates[task] = able if own in able else (own, *able)
 
     def tasks_here(self) -> tuple[TaskId, ...]:
         """Return the tasks that may run on this node in this epoch."""

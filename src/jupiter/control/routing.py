@@ -83,8 +83,7 @@ class Router:
             routed = self._deal(produced)
         else:
             routed = []
-            if produced.seq not in self._known:
-                self._collector(produced.scope).aside[produced.seq] = produced
+            self._collector(produced.scope).aside[produced.seq] = produced
         return routed + self.pass_over(produced.origins)
 
     def holds(self, produced: Produced) -> bool:

@@ -10,6 +10,7 @@ from typing import Literal, get_args
 from jupiter.errors import Fault as Problem
 from jupiter.errors import InputError
 from jupiter.kit.rng import Stream
+from jupiter.model.events import Connected
 from jupiter.model.ids import NodeId
 from jupiter.simulator.network import Weather
 from jupiter.simulator.world import World
@@ -178,7 +179,11 @@ class Injector:
         self._world.at(end_s, self._mend, source, target)
 
     def _mend(self, source: NodeId, target: NodeId) -> None:
-        self._world.links.cut[source, target] -= 1
+        cut = self._world.links.cut
+        cut[source, target] -= 1
+        host = self._world.hosts.get(source)
+        if not cut[source, target] and host is not None:
+            host.tell(Connected(target))
 
     def _quicken(self, node: NodeId) -> None:
         self.slowness.pop(node, None)
