@@ -253,7 +253,7 @@ def simulate(
     request = SimulateRequest(
         app=app,
         cluster=cluster,
-        profiles=profiles or replay,
+        profiles=profiles or (replay if costs is None else None),
         costs=costs,
         settings=settings,
         items=items,

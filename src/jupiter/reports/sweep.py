@@ -21,6 +21,7 @@ class Point:
         what: The change, as the user wrote it.
         factor: How many times faster.
         latency_s: Median.
+        done: Items that gave results.
     """
 
     what: str
@@ -29,6 +30,7 @@ class Point:
     makespan_s: float
     period_s: float
     latency_s: float
+    done: int = 0
 
 
 def point(what: str, factor: float, run: RunRecord) -> Point:
@@ -41,6 +43,7 @@ def point(what: str, factor: float, run: RunRecord) -> Point:
         run.makespan_s,
         run.period_s,
         latencies[len(latencies) // 2] if latencies else 0.0,
+        len(latencies),
     )
 
 
