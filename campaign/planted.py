@@ -526,6 +526,30 @@ def workers_forgotten() -> list[Patch]:
     return [(node.Node, "restore", restore)]
 
 
+@planted("home does not tell its own tasks after a restart that the input is closed")
+def home_not_closed() -> list[Patch]:
+    real = node.Node._restore_home
+
+    def restore(self: Any, record: Any) -> None:
+        self.dispatcher.__dict__["close"] = lambda total: []
+        real(self, record)
+        del self.dispatcher.__dict__["close"]
+
+    return [(node.Node, "_restore_home", restore)]
+
+
+@planted("home keeps after a restart what its own tasks made of items that had ended")
+def home_remembers() -> list[Patch]:
+    real = node.Node._restore_home
+
+    def restore(self: Any, record: Any) -> None:
+        self.__dict__["_forget"] = lambda seqs: None
+        real(self, record)
+        del self.__dict__["_forget"]
+
+    return [(node.Node, "_restore_home", restore)]
+
+
 # -- joins, attempts, batches ------------------------------------------------------------------
 
 

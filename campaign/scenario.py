@@ -35,7 +35,7 @@ class Scenario:
         seed: It came from this one.
         plans: Of the tasks, in topological order.
         preferred: Where the schedule wants them.
-        cores: By node; home is not among them.
+        cores: By node; home is not among them, and has one.
         late: Nodes that only come later.
         level: As for `NodeConfig`.
         placement: As for `NodeConfig`.
@@ -124,7 +124,9 @@ def make(seed: int) -> Scenario:
     return Scenario(
         seed=seed,
         plans=plans,
-        preferred={plan.name: pick(draw, [n for n in first if n in plan.nodes]) for plan in plans},
+        preferred={
+            plan.name: pick(draw, [n for n in (HOME, *first) if n in plan.nodes]) for plan in plans
+        },
         cores={node: 1 + int(draw.random() * 3) for node in nodes},
         late=late,
         level=level,
@@ -187,7 +189,10 @@ def _graph(draw: Stream, nodes: list[NodeId]) -> tuple[TaskPlan, ...]:
                 cores=1 + int(draw.random() * 1.2),
                 retries=3,
                 timeout_s=6.0,
-                nodes=tuple(nodes if not is_narrow else nodes[:-1] or nodes),
+                nodes=(
+                    *((HOME,) if draw.random() < 0.1 else ()),
+                    *(nodes if not is_narrow else nodes[:-1] or nodes),
+                ),
             )
         )
     return with_batchers(plans)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from jupiter.control.membership import Membership, spread
 from jupiter.model import actions as act
 from jupiter.model import events as ev
@@ -125,7 +123,6 @@ def test_new_node_joins_when_it_was_heard_long_enough() -> None:
     assert view.members == {HOME: 1, X: 1, Y: 1, Z: 1}
 
 
-@pytest.mark.xfail(strict=True, reason="BUGS.txt: silence counts as being heard")
 def test_node_that_was_heard_once_does_not_join() -> None:
     machine = membership()
     assert watch(machine, 1, 1, X, Y, Z) == []

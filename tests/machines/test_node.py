@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jupiter.control.node import Level, Node, NodeConfig
+from jupiter.control.config import Level, NodeConfig
+from jupiter.control.node import Node
 from jupiter.control.plan import with_batchers
 from jupiter.model import actions as act
 from jupiter.model import events as ev
@@ -590,7 +590,6 @@ def test_home_without_a_record_starts_as_if_it_were_new() -> None:
     assert machine.resume(0.0) == [act.Persist(rec.Seen(view()), is_synced=True)]
 
 
-@pytest.mark.xfail(strict=True, reason="BUGS.txt: restored home never closes its dispatcher")
 def test_restored_home_lets_an_unfinished_batch_of_its_own_fail() -> None:
     made = config(HOME, SCATTER, view(a=HOME, b=X, c=X))
     after = Node(made)
@@ -602,7 +601,6 @@ def test_restored_home_lets_an_unfinished_batch_of_its_own_fail() -> None:
     assert delivered(actions) == [(X, B, "a.0"), (X, C, "a.0")]
 
 
-@pytest.mark.xfail(strict=True, reason="BUGS.txt: restored home keeps what had ended")
 def test_restored_home_keeps_nothing_of_what_had_ended() -> None:
     made = config(HOME, (TaskPlan(A, (INGRESS,), (SINK,)),), view(a=HOME))
     before = Node(made)

@@ -59,7 +59,7 @@ class Join:
             if gathered is not None:
                 self.memory_bytes -= gathered.in_memory
             gathered = self._open[item] = Gathered(now, delivery.epoch)
-        if delivery.source in gathered.by_parent:
+        if delivery.source in gathered.by_parent or delivery.epoch < gathered.epoch:
             return None
         gathered.by_parent[delivery.source] = delivery
         if len(gathered.by_parent) < len(self._parents):

@@ -82,17 +82,17 @@ class Machines:
             words.Beat: self._beaten,
             words.Status: self._informed,
         }
-        self._keepers: dict[type, Callable[[ev.Kept], None]] = {
-            rec.Elected: self._dispatch,
+        self._keepers: dict[type, Callable[[Any], None]] = {
+            rec.Elected: self._elected,
             rec.Taken: self._taken,
             rec.Forgotten: self._forgotten,
             rec.Assigned: self._assigned,
             rec.Seen: self._seen,
-            rec.Accepted: self._enter,
+            rec.Accepted: lambda record: self._enter(ev.Kept(record)),
             rec.Closed: self._closed,
-            rec.Committed: self._shown,
-            rec.Started: self._nothing,
-            rec.Published: self._nothing,
+            rec.Committed: lambda record: self._shown(ev.Kept(record)),
+            rec.Started: lambda record: None,
+            rec.Published: lambda record: None,
         }
         self._taking: dict[type, Callable[[Any], None]] = {
             ev.Received: self._received,
@@ -394,11 +394,13 @@ class Machines:
     # -- records -------------------------------------------------------------------------------
 
     def _kept(self, event: ev.Kept) -> None:
-        self._keepers[type(event.record)](event)
+        self._keepers[type(event.record)](event.record)
 
-    def _taken(self, event: ev.Kept) -> None:
-        assert isinstance(event.record, rec.Taken)  # noqa: S101 - for the type checker
-        delivery = event.record.delivery
+    def _elected(self, record: rec.Elected) -> None:
+        self._do(self.dispatcher.elected_is_kept(record))
+
+    def _taken(self, record: rec.Taken) -> None:
+        delivery = record.delivery
         key = (delivery.target, delivery.item, delivery.source)
         if self._done_keeping(key, delivery.epoch):
             self._arrived(ev.Arrived(delivery))
@@ -406,30 +408,23 @@ class Machines:
             drop = act.DropInputs(delivery.item, delivery.target, delivery.epoch)
             self._out.append(drop)
 
-    def _forgotten(self, event: ev.Kept) -> None:
-        assert isinstance(event.record, rec.Forgotten)  # noqa: S101 - for the type checker
-        settled = event.record.settled
+    def _forgotten(self, record: rec.Forgotten) -> None:
+        settled = record.settled
         self._forget(self._known.settled.add_all(settled.mark, settled.above))
 
-    def _assigned(self, event: ev.Kept) -> None:
-        assert isinstance(event.record, rec.Assigned)  # noqa: S101 - for the type checker
-        self._do(self.placing.kept(event.record))
+    def _assigned(self, record: rec.Assigned) -> None:
+        self._do(self.placing.kept(record))
 
-    def _seen(self, event: ev.Kept) -> None:
-        assert isinstance(event.record, rec.Seen)  # noqa: S101 - for the type checker
+    def _seen(self, record: rec.Seen) -> None:
         if self.members is not None:
-            self.members.kept(event.record.view)
-        self._begin(event.record.view)
+            self.members.kept(record.view)
+        self._begin(record.view)
 
-    def _closed(self, event: ev.Kept) -> None:
-        assert isinstance(event.record, rec.Closed)  # noqa: S101 - for the type checker
-        self._known.total = event.record.total
-        self._enter(event)
-        self._do(self.dispatcher.close(event.record.total))
+    def _closed(self, record: rec.Closed) -> None:
+        self._known.total = record.total
+        self._enter(ev.Kept(record))
+        self._do(self.dispatcher.close(record.total))
         self._push()
-
-    def _nothing(self, event: ev.Kept) -> None:
-        """Go on: nothing waits for this record."""
 
     def _done_keeping(self, key: tuple[str, str, str], epoch: int) -> bool:
         if epoch != self._known.view.epoch:

@@ -50,6 +50,11 @@ class Membership:
         self._is_changing = False
         self._view = View(0, {}, {})
 
+    @property
+    def view(self) -> View:
+        """The present one."""
+        return self._view
+
     def start(self, view: View, now: float) -> list[act.Action]:
         """Begin to watch the members of a view."""
         self._view = view
@@ -106,7 +111,7 @@ class Membership:
         if node in self._view.members:
             return True
         wait_s = self._settle_s * 2.0 ** min(self._losses.get(node, 0), 6)
-        return now - self._here_s[node] >= wait_s
+        return self._heard_s[node] - self._here_s[node] >= wait_s
 
     def _change(self, now: float) -> list[act.Action]:
         """Propose another view where another one is due."""

@@ -47,6 +47,11 @@ class Node(Machines):
         size = self.dispatcher.size + self.outbox.size + self.placing.size
         return size + (self.sink.size if self.sink is not None else 0)
 
+    @property
+    def is_member(self) -> bool:
+        """Whether this node takes part."""
+        return self._known.is_member
+
     # -- after a restart -----------------------------------------------------------------------
 
     def restore(self, records: Iterable[rec.Record], now: float) -> None:
@@ -76,10 +81,15 @@ class Node(Machines):
             return
         self.ingress.restore(record)
         self._known.total = self.ingress.total
-        if isinstance(record, rec.Published):
-            for seq in self.sink.seqs_of(record.number):
-                self._known.settled.add(seq)
-                self.ingress.settled.add(seq)
+        match record:
+            case rec.Published(number):
+                seqs = self.sink.seqs_of(number)
+                for seq in seqs:
+                    self._known.settled.add(seq)
+                    self.ingress.settled.add(seq)
+                self._forget(seqs)
+            case rec.Closed(total):
+                self.dispatcher.close(total)
         self.sink.restore(record)
 
     def keeps_inputs(self, task: TaskId, item: ItemId) -> bool:
