@@ -232,6 +232,9 @@ def _faults(
                 faults.append(Fault("pause", start_s, length_s, who))
             case _:
                 faults.append(Fault(kind, start_s, length_s, node))  # type: ignore[arg-type]
-    if len(there) > 2 and draw.random() < 0.2:
-        faults.append(Fault("vanish", rage_s * draw.random(), node=there[-1]))
+    if draw.random() < 0.25:  # all but the first may go for good, and that one can run every task
+        share = draw.random()
+        for node in there[1:]:
+            if draw.random() < share:
+                faults.append(Fault("vanish", rage_s * draw.random(), node=node))
     return tuple(sorted(faults, key=lambda fault: fault.start_s))

@@ -38,7 +38,7 @@ def test_good_history_is_good() -> None:
 
 DOCTORED = {
     "an item without an end is lost": (
-        replace(GOOD, endings=GOOD.endings[:1] + GOOD.endings[2:], effects=GOOD.effects[:1]),
+        replace(GOOD, endings=[GOOD.endings[0], *GOOD.endings[2:]], effects=GOOD.effects[:1]),
         "lost",
     ),
     "an end without its result is lost": (replace(GOOD, effects=GOOD.effects[:2]), "lost"),

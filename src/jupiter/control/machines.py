@@ -242,7 +242,7 @@ class Machines:
 
     def _ends(self) -> tuple[Ingress, Sink, Membership]:
         """Return the machines that only home has; no other node comes to ask for them."""
-        assert self.ingress and self.sink and self.members  # noqa: S101, PT018 - says just that
+        assert self.ingress and self.sink and self.members  # noqa: S101 - says just that
         return self.ingress, self.sink, self.members
 
     def _enter(self, event: ev.Event) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
 
+import msgspec
 import pytest
 from rich.console import Console
 
@@ -95,7 +96,7 @@ def test_terminal_report_fits_eighty_columns(
 
 def test_failed_items_are_shown_with_their_reason(make_run: MakeRun, report_of: ReportOf) -> None:
     run = make_run()
-    bad = replace(run.items[3], status="failed", detail="it broke", done_s=None)
+    bad = msgspec.structs.replace(run.items[3], status="failed", detail="it broke", done_s=None)
     broken = replace(run, items=(*run.items[:3], bad, *run.items[4:]))
     page = check(report_of(broken))
     assert "Items without results" in page
@@ -110,7 +111,7 @@ def test_what_users_wrote_is_escaped(make_run: MakeRun, report_of: ReportOf) -> 
     run = make_run()
     evil = "<img src=x onerror=alert(1)>&\"'"
     app = replace(run.app, name=evil)
-    item = replace(run.items[0], name=evil, status="failed", detail=evil)
+    item = msgspec.structs.replace(run.items[0], name=evil, status="failed", detail=evil)
     network = replace(run.network, name=evil)
     page = check(report_of(replace(run, app=app, network=network, items=(item,))))
     assert "<img" not in page
