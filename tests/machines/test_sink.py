@@ -205,7 +205,8 @@ def test_restart_shows_what_was_committed_and_not_published() -> None:
     before = Sink((A,))
     made = commits(arrive(before, result(A, 0, "x"), result(A, 1, "x")))
     machine = Sink((A,))
-    for record in (*made, rec.Published(1)):
+    written: list[rec.Record] = [*made, rec.Published(1)]
+    for record in written:
         machine.restore(record)
     assert machine.resume() == [act.Publish(made[1])]
     assert machine.seqs_of(2) == (1,)
