@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from jupiter.control.joins import Join
 from jupiter.model.ids import INGRESS, ItemId, TaskId
 from jupiter.model.items import Delivery, Part
@@ -69,6 +71,13 @@ def test_newer_epoch_takes_the_place_of_the_older() -> None:
         (delivery(0, B, epoch=2), delivery(0, C, epoch=2)),
         5.0,
     )
+
+
+@pytest.mark.xfail(strict=True, reason="BUGS.txt: an older delivery completes a newer item")
+def test_older_delivery_does_not_complete_a_newer_item() -> None:
+    machine = join()
+    machine.add(delivery(0, B, epoch=2), 0.0)
+    assert machine.add(delivery(0, C, epoch=1), 1.0) is None
 
 
 def test_same_delivery_of_another_epoch_is_not_here() -> None:

@@ -634,7 +634,7 @@ class Loop:
     writing: dict[NodeId, list[rec.Record]] = field(default_factory=dict)
     """What is written down next, in this order."""
     journals: dict[NodeId, list[rec.Record]] = field(default_factory=dict)
-    timers: list[tuple[float, int, NodeId, ev.Timer]] = field(default_factory=list)
+    timers: list[tuple[float, NodeId, ev.Timer]] = field(default_factory=list)
     ends: Counter[int] = field(default_factory=Counter)
     runs: list[act.Run] = field(default_factory=list)
     elections: Counter[tuple[TaskId, ItemId]] = field(default_factory=Counter)
@@ -660,7 +660,7 @@ class Loop:
                 case act.Publish(commit):
                     self.coming.append((name, ev.Shown(commit.number)))
                 case act.SetTimer(timer, delay_s):
-                    self.timers.append((self.now + delay_s, len(self.timers), name, timer))
+                    self.timers.append((self.now + delay_s, name, timer))
                 case act.Resolve(ending):
                     assert ending.outcome == "done"
                     self.ends[ending.seq] += 1
@@ -690,8 +690,8 @@ class Loop:
         """Let time pass until the next timer."""
         if self.drained or not self.timers:
             return False
-        self.timers.sort()
-        self.now, _, name, timer = self.timers.pop(0)
+        self.timers.sort(key=lambda each: each[0])
+        self.now, name, timer = self.timers.pop(0)
         self.do(name, self.nodes[name].step(ev.Due(timer), self.now))
         return True
 
@@ -700,7 +700,7 @@ class Loop:
         self.writing[name].clear()
         own = (ev.Finished, ev.Shown)
         self.coming = [(n, e) for n, e in self.coming if n != name or not isinstance(e, own)]
-        self.timers = [timer for timer in self.timers if timer[2] != name]
+        self.timers = [timer for timer in self.timers if timer[1] != name]
         first = self.nodes[name].outbox._number
         self.nodes[name] = Node(replace(self.configs[name], first_number=first))
         self.nodes[name].restore(self.journals[name], self.now)
