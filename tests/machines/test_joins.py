@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from jupiter.control.joins import Join
 from jupiter.model.ids import INGRESS, ItemId, TaskId
 from jupiter.model.items import Delivery, Part
@@ -73,7 +71,6 @@ def test_newer_epoch_takes_the_place_of_the_older() -> None:
     )
 
 
-@pytest.mark.xfail(strict=True, reason="BUGS.txt: an older delivery completes a newer item")
 def test_older_delivery_does_not_complete_a_newer_item() -> None:
     machine = join()
     machine.add(delivery(0, B, epoch=2), 0.0)

@@ -62,8 +62,8 @@ class Knowledge:
 
     def beat(self, load: Load) -> words.Beat:
         """Return a sign of life that tells home how much of it is known here."""
-        epoch, mark = self.view.epoch, self.settled.mark
-        return words.Beat(self._incarnation, epoch, mark, self.total, load)
+        epoch, count = self.view.epoch, len(self.settled)
+        return words.Beat(self._incarnation, epoch, count, self.total, load)
 
     def status(self) -> words.Status:
         """Return all of it."""
@@ -73,7 +73,7 @@ class Knowledge:
         """Return whether a node does not know all of it."""
         return (
             beat.epoch != self.view.epoch
-            or beat.settled < self.settled.mark
+            or beat.settled < len(self.settled)
             or beat.total != self.total
         )
 

@@ -83,11 +83,12 @@ class Node(Machines):
         self._known.total = self.ingress.total
         match record:
             case rec.Published(number):
-                seqs = self.sink.seqs_of(number)
-                for seq in seqs:
+                for seq in self.sink.seqs_of(number):
                     self._known.settled.add(seq)
                     self.ingress.settled.add(seq)
-                self._forget(seqs)
+            case rec.Committed(endings=endings):
+                # Decided is as good as ended here: what made it may have lost its files already.
+                self._forget(tuple([ending.seq for ending in endings]))
             case rec.Closed(total):
                 self.dispatcher.close(total)
         self.sink.restore(record)

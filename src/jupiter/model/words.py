@@ -93,7 +93,7 @@ class Beat(msgspec.Struct, frozen=True, tag=True, array_like=True):
     Attributes:
         incarnation: See `View.members`.
         epoch: Of the view that it knows.
-        settled: Items that it knows to have ended are all below this.
+        settled: How many items it knows to have ended.
         total: As in `Status`, as far as it knows.
     """
 
