@@ -47,6 +47,8 @@ class CheckedHost(Host):
         node = self.machines
         if not 0 <= node.dispatcher.free_cores <= self.config.cores:
             raise BrokenError(f"{self.name} has {node.dispatcher.free_cores} free cores")
+        if node.outbox.under_way > self.config.credit_max:
+            raise BrokenError(f"{self.name} has {node.outbox.under_way} words under way to a node")
         limit = self.config.memory_bytes_max
         if limit and node.dispatcher.memory_bytes > limit:
             raise BrokenError(f"{self.name} holds {node.dispatcher.memory_bytes} bytes in memory")

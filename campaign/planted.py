@@ -407,6 +407,23 @@ def credit_lost() -> list[Patch]:
     return [(outbox.Outbox, "acked", acked), (outbox.Outbox, "due", due)]
 
 
+@planted("everything is sent at once, whatever the receiver allows")
+def credit_ignored() -> list[Patch]:
+    real = outbox.Outbox.post
+
+    def post(self: Any, to: Any, word: Any, refs: Any = ()) -> Any:
+        allowed = self._lanes[to].credit if to in self._lanes else None
+        if allowed is not None:
+            self._lanes[to].credit = 1 << 20
+        try:
+            return real(self, to, word, refs)
+        finally:
+            if allowed is not None:
+                self._lanes[to].credit = allowed
+
+    return [(outbox.Outbox, "post", post)]
+
+
 @planted("words wait for a credit that came long ago")
 def no_pump() -> list[Patch]:
     return [(outbox.Outbox, "pump", lambda self, to: [])]

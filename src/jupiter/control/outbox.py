@@ -56,6 +56,11 @@ class Outbox:
         """Words that are not acknowledged."""
         return sum(len(lane.open) for lane in self._lanes.values())
 
+    @property
+    def under_way(self) -> int:
+        """Words on their way to one node, at most."""
+        return max((len(lane.under_way) for lane in self._lanes.values()), default=0)
+
     def credits(self) -> dict[NodeId, int]:
         """Return how many more words may be put under way, by node; never negative."""
         return {
