@@ -404,7 +404,11 @@ def credit_lost() -> list[Patch]:
         lane.is_armed = False
         return [lane.open[n] for n in lane.under_way if n in lane.open]
 
-    return [(outbox.Outbox, "acked", acked), (outbox.Outbox, "due", due)]
+    def again(self: Any, to: Any) -> Any:
+        return due(self, to) if to in self._lanes else []
+
+    patches = {"acked": acked, "due": due, "again": again}
+    return [(outbox.Outbox, name, patch) for name, patch in patches.items()]
 
 
 @planted("everything is sent at once, whatever the receiver allows")
