@@ -59,6 +59,18 @@ class Links:
         self.lost = 0
         self.doubled = 0
 
+    def arrival(self, source: NodeId, target: NodeId, size: float, now: float) -> float:
+        """Return the time at which a message arrives where nothing goes wrong."""
+        pair = source, target
+        model = self._models.get(pair)
+        if model is None:
+            raise SchedulingError(f"no link leads from node {source} to node {target}")
+        if not size:
+            return now + model.transfer_s(0.0)
+        start_s = max(now, self._free_s.get(pair, 0.0))
+        self._free_s[pair] = start_s + model.busy_s(size)
+        return start_s + model.transfer_s(size)
+
     def arrivals(self, source: NodeId, target: NodeId, size: float, now: float) -> list[float]:
         """Return the times at which a message arrives: none, one or two.
 
@@ -71,16 +83,8 @@ class Links:
         Raises:
             SchedulingError: There is no such link.
         """
+        arrive_s = self.arrival(source, target, size, now)
         pair = source, target
-        model = self._models.get(pair)
-        if model is None:
-            raise SchedulingError(f"no link leads from node {source} to node {target}")
-        if size:
-            start_s = max(now, self._free_s.get(pair, 0.0))
-            self._free_s[pair] = start_s + model.busy_s(size)
-            arrive_s = start_s + model.transfer_s(size)
-        else:
-            arrive_s = now + model.transfer_s(0.0)
         weather, draw = self.weather, self._draw
         if draw is None:
             return [arrive_s]

@@ -101,7 +101,6 @@ class World:
         self.recorded = Recorded()
         self.events = 0
         self.trace: Callable[[str], None] | None = None
-        self.checks: list[Callable[[Host], None]] = []
         self._heap: Heap = []
         self._counter = 0
 
@@ -135,12 +134,18 @@ class World:
             return
         size = 0.0
         body: tuple[Content, ...] = ()
-        if isinstance(word, words.Deliver):
+        if type(word) is words.Deliver:
             size = self.tasks.size_bytes(word.delivery)
             if self.is_watched:
                 body = sender.read(send.refs)
-        for arrive_s in self.links.arrivals(sender.node, send.node, size, self.now):
-            self.at(arrive_s, target.receive, sender.name, send.number, word, body, size, self.now)
+        args = (sender.name, send.number, word, body, size, self.now)
+        if self.draw is None:
+            arrive_s = self.links.arrival(sender.name, send.node, size, self.now)
+            self._counter += 1
+            heapq.heappush(self._heap, (arrive_s, self._counter, target.receive, args))
+            return
+        for arrive_s in self.links.arrivals(sender.name, send.node, size, self.now):
+            self.at(arrive_s, target.receive, *args)
 
 
 class Host:
@@ -346,10 +351,10 @@ class Host:
         world = self.world
         if world.trace is not None:
             world.trace(f"{world.now!r} {self.name} {event!r}")
-        self._do(self._node.step(event, self.clock_s))
+        doing = self._doing
+        for action in self._node.step(event, self._offset_s + world.now * self._rate):
+            doing[type(action)](action)
         self._is_stepping = False
-        for check in world.checks:
-            check(self)
 
     def _do(self, actions: list[act.Action]) -> None:
         doing = self._doing
