@@ -1,4 +1,4 @@
-"""How fast is the simulator: items of a stream through large graphs, and SimPy and ncsim on the same.
+"""How fast is the simulator: items through large graphs, and SimPy and ncsim on the same streams.
 
     make bench BENCH=benchmarks/simulator.py
 
@@ -130,7 +130,7 @@ def in_simpy(scenario: Scenario) -> float:
 
 
 def in_ncsim(scenario: Scenario) -> tuple[float, float]:
-    """Seconds that ncsim takes for the same stream, its makespan; reading the scenario not counted."""
+    """Seconds that ncsim takes for the same stream, without reading it, and its makespan."""
     nodes = list(dict.fromkeys((HOME, *scenario.mapping.values())))
     where = {**scenario.mapping, INGRESS: HOME, SINK: HOME}
     model = Everywhere.model

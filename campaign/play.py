@@ -77,8 +77,9 @@ class Tasks:
         lineage, is_mixed = merged(content for part in inputs for content in part)
         lineage[run.task, ItemId(str(origins))] = self._count
         line = tuple(lineage.items())
+        most = scenario.bandwidth_bytes_per_s if run.task in scenario.flooding else 1000
         parts = [
-            Part(f"{run.task}{k}", 100 + int(900 * self._draw.random())) for k in range(len(found))
+            Part(f"{run.task}{k}", 100 + int(most * self._draw.random())) for k in range(len(found))
         ]
         return Outcome(
             seconds, tuple(parts), tuple(Content(each, line, is_mixed) for each in found)

@@ -56,6 +56,7 @@ class Scenario:
         credit_max: As for `NodeConfig`.
         failed_starts: As for `Host`, by node.
         faults: What goes wrong.
+        flooding: Tasks whose outputs keep a link busy for a second.
     """
 
     seed: int
@@ -82,6 +83,7 @@ class Scenario:
     credit_max: int
     failed_starts: dict[NodeId, int]
     faults: tuple[Fault, ...]
+    flooding: tuple[TaskId, ...]
 
     def __str__(self) -> str:
         lines = []
@@ -148,6 +150,7 @@ def make(seed: int) -> Scenario:
         credit_max=pick(draw, (1, 3, 64)),
         failed_starts={node: 1 + int(draw.random() * 3) for node in nodes if draw.random() < 0.05},
         faults=_faults(draw, nodes, late, level, rage_s),
+        flooding=tuple(name for name in names if draw.random() < 0.04),
     )
 
 

@@ -35,7 +35,7 @@ def _smaller(scenario: Scenario) -> Iterator[Scenario]:
     for items in range(1, scenario.items):
         yield replace(scenario, items=items)
     nothing: dict[str, Any] = {"flaky": {}, "failed_starts": {}}
-    nothing |= dict.fromkeys(("poisonous", "stingy", "hanging"), ())
+    nothing |= dict.fromkeys(("poisonous", "stingy", "hanging", "flooding"), ())
     for name, value in nothing.items():
         if getattr(scenario, name):
             yield replace(scenario, **{name: value})

@@ -229,6 +229,9 @@ def simulate(
         typer.Option("--faults", help="crash:n1@2+1, cut:a->b@0+5, random:5; see how-to."),
     ] = [],
     durability: Durability = "ingress",
+    spread: Annotated[
+        bool, typer.Option("--spread", help="Executions vary as they did when measured.")
+    ] = False,
     placement: Placement = "static",
     ordered: Ordered = False,
     output: Annotated[
@@ -262,6 +265,7 @@ def simulate(
         replay=replay,
         faults=faults,
         durability=durability,
+        varies=spread,
         output=output,
         as_json=as_json,
     )

@@ -52,6 +52,7 @@ class SimulateRequest:
     replay: Path | None
     faults: Sequence[str]
     durability: Level
+    varies: bool
     output: Path | None
     as_json: bool
 
@@ -129,6 +130,7 @@ def _load(request: SimulateRequest) -> Simulation:
         len(recording.names) if recording is not None else request.items,
         faults=tuple(request.faults),
         level=request.durability,
+        varies=request.varies,
         recording=recording,
         measured=measured,
     )

@@ -62,7 +62,8 @@ class Placing:
     @property
     def size(self) -> int:
         """Entries in memory."""
-        return len(self._found) + len(self._assigned) + len(self._parked) + len(self._choosing)
+        waiting = len(self._asked) + len(self._parked) + len(self._keeping) + len(self._choosing)
+        return len(self._found) + len(self._assigned) + waiting
 
     @property
     def is_asking(self) -> bool:

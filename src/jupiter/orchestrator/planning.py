@@ -34,12 +34,14 @@ class Circumstances:
         level: What nodes keep when it does.
         recording: A run that is repeated.
         recorded_s: The run times by (task, node) when it was recorded.
+        spread: As for `Scenario`.
     """
 
     faults: tuple[Fault, ...] = ()
     level: Level = "ingress"
     recording: Recording | None = None
     recorded_s: Mapping[tuple[TaskId, NodeId], float] = field(default_factory=dict)
+    spread: Mapping[TaskId, float] = field(default_factory=dict)
 
 
 class Planner:
@@ -117,6 +119,7 @@ class Planner:
             seed=self._settings.seed,
             recording=how.recording,
             recorded_s=how.recorded_s,
+            spread=how.spread,
         )
         return simulate(scenario)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import median
 
 from jupiter.aio.clock import wall_s
 from jupiter.control.config import Level
@@ -17,6 +18,7 @@ from jupiter.home.bundle import read_bundle
 from jupiter.kit.rng import stream
 from jupiter.model.app import Application
 from jupiter.model.graph import Edge
+from jupiter.model.ids import TaskId
 from jupiter.model.network import Network
 from jupiter.model.problem import Problem as Placing
 from jupiter.model.profile import ExecutionProfile, Profiles
@@ -42,6 +44,7 @@ class Simulation:
         items: How many enter the stream.
         faults: What goes wrong, in the words of the command line.
         level: What nodes keep when it does.
+        varies: Executions vary as much as they did when they were measured.
         recording: A run that is repeated, with its mapping where no scheduler is named.
         measured: What was measured, before anything was changed; for repeated runs.
     """
@@ -53,6 +56,7 @@ class Simulation:
     items: int
     faults: tuple[str, ...] = ()
     level: Level = "ingress"
+    varies: bool = False
     recording: Recording | None = None
     measured: Profiles | None = None
 
@@ -215,7 +219,10 @@ def _circumstances(
         )
         recorded_s = dict(before.problem.execution_s)
     how = Circumstances(
-        level=simulation.level, recording=simulation.recording, recorded_s=recorded_s
+        level=simulation.level,
+        recording=simulation.recording,
+        recorded_s=recorded_s,
+        spread=_spread(simulation.profiles) if simulation.varies else {},
     )
     if not simulation.faults:
         return how
@@ -232,6 +239,15 @@ def _circumstances(
         else:
             faults.append(read_fault(text, nodes))
     return replace(how, faults=tuple(sorted(faults, key=lambda fault: fault.start_s)))
+
+
+def _spread(profiles: Profiles) -> dict[TaskId, float]:
+    """Return how much run times of each task vary over their median, on its middle node."""
+    found: dict[TaskId, list[float]] = {}
+    for (task, _), profile in profiles.executions.items():
+        if profile.median_s > 0:
+            found.setdefault(task, []).append(profile.stdev_s / profile.median_s)
+    return {task: median(values) for task, values in found.items()}
 
 
 def _count(text: str, number: str) -> int:

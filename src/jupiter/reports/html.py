@@ -33,6 +33,7 @@ def render(report: Report, version: str) -> str:
         _placement(run),
         _timeline(run),
         _tables(report),
+        _notes(report),
         _failures(run),
         _settings(report, version),
     ]
@@ -207,6 +208,15 @@ def _failures(run: RunRecord) -> str:
         return ""
     table = _table(("item", "name", "end", "why"), rows, 4)
     return f"<section>{_card('Items without results', table)}</section>"
+
+
+def _notes(report: Report) -> str:
+    runs = (report.main, *report.others)
+    rows = [(escape(run.schedule.scheduler), escape(note)) for run in runs for note in run.notes]
+    if not rows:
+        return ""
+    table = _table(("schedule", "what happened"), rows, 2)
+    return f"<section>{_card('What went wrong and was dealt with', table)}</section>"
 
 
 def _settings(report: Report, version: str) -> str:

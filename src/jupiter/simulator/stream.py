@@ -7,6 +7,7 @@ and adds its latency. Everything else is the code that runs live.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -50,6 +51,8 @@ class Scenario:
         recording: A run whose executions and sizes are repeated, as far as it knows them.
         recorded_s: Seconds by (task, node) when it was recorded; where they are others now,
             executions take longer or shorter in proportion.
+        spread: Standard deviation of the run time over its median, by task; executions vary by so
+            much (log-normally, so that the median stays). All take their median where it is empty.
     """
 
     plans: tuple[TaskPlan, ...]
@@ -69,6 +72,7 @@ class Scenario:
     seed: int = 0
     recording: Recording | None = None
     recorded_s: Mapping[tuple[TaskId, NodeId], float] = field(default_factory=dict)
+    spread: Mapping[TaskId, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -194,6 +198,7 @@ class Costs:
     def __init__(self, scenario: Scenario) -> None:
         self._scenario = scenario
         self._recording = scenario.recording
+        self._draw = stream(scenario.seed, "spread")
         self.slowness: Mapping[NodeId, float] = {}
         """How many times longer executions take, by node."""
         self._outputs: dict[TaskId, tuple[Part, ...]] = {}
@@ -225,9 +230,18 @@ class Costs:
                 then_s = self._scenario.recorded_s.get((run.task, before.node), seconds)
                 seconds = before.seconds * seconds / then_s if then_s else before.seconds
                 error = before.error
+        elif self._scenario.spread:
+            seconds *= self._factor(self._scenario.spread.get(run.task, 0.0))
         if self.slowness:
             seconds *= self.slowness.get(node, 1.0)
         return Outcome(seconds, self._outputs[run.task], error=error)
+
+    def _factor(self, spread: float) -> float:
+        """Draw how many times its median an execution takes."""
+        # By Box and Muller, as `gauss` is not promised to stay the same from version to version.
+        angle, length = self._draw.random(), 1.0 - self._draw.random()
+        normal = math.sqrt(-2 * math.log(length)) * math.cos(2 * math.pi * angle)
+        return math.exp(math.sqrt(math.log1p(spread * spread)) * normal)
 
     def size_bytes(self, delivery: Delivery) -> float:
         """Return how much travels for a delivery."""

@@ -107,6 +107,14 @@ def test_failed_items_are_shown_with_their_reason(make_run: MakeRun, report_of: 
     assert "it broke" in capture.get()
 
 
+def test_what_went_wrong_and_was_dealt_with_is_told(make_run: MakeRun, report_of: ReportOf) -> None:
+    run = make_run()
+    page = check(report_of(replace(run, notes=("node n2 was <lost>",))))
+    assert "What went wrong" in page
+    assert "node n2 was &lt;lost&gt;" in page
+    assert "What went wrong" not in check(report_of(run))
+
+
 def test_what_users_wrote_is_escaped(make_run: MakeRun, report_of: ReportOf) -> None:
     run = make_run()
     evil = "<img src=x onerror=alert(1)>&\"'"
