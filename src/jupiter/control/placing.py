@@ -58,6 +58,7 @@ class Placing:
         self._keeping: dict[Key, list[tuple[NodeId, int]]] = {}
         self._choosing: dict[Key, _Open] = {}
         self._loads: dict[NodeId, Load] = {}
+        self._mark = 0
 
     @property
     def size(self) -> int:
@@ -99,6 +100,7 @@ class Placing:
 
     def forget(self, mark: int) -> None:
         """Drop what concerns only items below a number: they have ended."""
+        self._mark = mark
         for memory in (self._found, self._assigned):
             for key in [key for key, (_, last) in memory.items() if last < mark]:
                 del memory[key]
@@ -195,6 +197,8 @@ class Placing:
         if record.epoch != self._view.epoch:
             return []
         askers = self._keeping.pop(key, [])
+        if record.last < self._mark:
+            return []  # it ended while its place was written down
         found = self._assigned[key] = record.node, record.last
         return [self._answer(key, found, *asker) for asker in askers]
 

@@ -71,6 +71,10 @@ class Links:
         self._free_s[pair] = start_s + model.busy_s(size)
         return start_s + model.transfer_s(size)
 
+    def free_s(self, source: NodeId, target: NodeId) -> float:
+        """Return when everything that was given to a link has left the sender."""
+        return self._free_s.get((source, target), 0.0)
+
     def arrivals(self, source: NodeId, target: NodeId, size: float, now: float) -> list[float]:
         """Return the times at which a message arrives: none, one or two.
 

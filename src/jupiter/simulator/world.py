@@ -27,6 +27,9 @@ from jupiter.simulator.contents import Content
 from jupiter.simulator.disk import Disk
 from jupiter.simulator.network import Links
 
+SENDING_MAX = 1000
+"""Words whose end of sending is remembered, before old ones are looked for."""
+
 Heap = list[tuple[float, int, Callable[..., None], tuple[Any, ...]]]
 
 
@@ -144,8 +147,12 @@ class World:
             self._counter += 1
             heapq.heappush(self._heap, (arrive_s, self._counter, target.receive, args))
             return
+        if size and not sender.may_send(send.node, send.number):
+            return
         for arrive_s in self.links.arrivals(sender.name, send.node, size, self.now):
             self.at(arrive_s, target.receive, *args)
+        if size:
+            sender.sends_until(send.node, send.number, self.links.free_s(sender.name, send.node))
 
 
 class Host:
@@ -197,6 +204,7 @@ class Host:
         self._running: dict[tuple[str, str, Attempt], int] = {}
         self._made: dict[tuple[str, str, Attempt], dict[str, Content]] = {}
         self._runs = 0
+        self._sending: dict[tuple[NodeId, int], float] = {}
         self._unsynced: list[ev.Kept] = []
         self._is_syncing = False
         self._todo: deque[ev.Event] = deque()
@@ -386,6 +394,19 @@ class Host:
                 self._store(word.delivery, body)
             self._note_transfer(word.delivery, sender, size, sent_s)
         self.tell(ev.Received(sender, number, word))
+
+    # -- sending -------------------------------------------------------------------------------
+
+    def may_send(self, node: NodeId, number: int) -> bool:
+        """Return whether a word has left this host, as one that has not is not sent again."""
+        return self._sending.get((node, number), 0.0) <= self.world.now
+
+    def sends_until(self, node: NodeId, number: int, until_s: float) -> None:
+        """Note when a word will have left this host."""
+        if len(self._sending) > SENDING_MAX:
+            now = self.world.now
+            self._sending = {key: end for key, end in self._sending.items() if end > now}
+        self._sending[node, number] = until_s
 
     # -- files ---------------------------------------------------------------------------------
 
