@@ -18,7 +18,6 @@ from jupiter.control import (
     dispatch,
     ingress,
     joins,
-    knowledge,
     machines,
     membership,
     node,
@@ -570,15 +569,6 @@ def home_remembers() -> list[Patch]:
         del self.__dict__["_forget"]
 
     return [(node.Node, "_restore_home", restore)]
-
-
-@planted("a node is told what has ended only up to the first item that has not")
-def gaps_not_told() -> list[Patch]:
-    def lacks(self: Any, beat: Any) -> bool:
-        is_old = beat.epoch != self.view.epoch or beat.total != self.total
-        return bool(is_old or beat.settled < self.settled.mark)
-
-    return [(knowledge.Knowledge, "lacks", lacks)]
 
 
 # -- joins, attempts, batches ------------------------------------------------------------------
