@@ -264,12 +264,20 @@ def test_places_of_items_that_ended_are_forgotten() -> None:
     machine.expect(B, item_id(1), 1)
     machine.placed(Placed(2, 1, B, item_id(1), X, 1))
     machine.kept(record_of(machine.asked(ask(2), X, 3)))
-    assert machine.size == 3
+    assert machine.size == 4  # the question and the delivery that waits for it count alone
     machine.forget(1)
     assert machine.size == 2
     machine.forget(2)
     assert machine.where(B, item_id(1)) is None
     machine.forget(3)
+    assert machine.size == 0
+
+
+def test_place_that_is_written_down_after_its_item_ended_is_not_kept() -> None:
+    machine = placing(node=Y)
+    record = record_of(machine.asked(ask(), X, 3))
+    machine.forget(1)
+    assert machine.kept(record) == []
     assert machine.size == 0
 
 
