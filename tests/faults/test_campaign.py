@@ -106,6 +106,7 @@ def other_pythons() -> list[str]:
     return list(found.values())
 
 
+@pytest.mark.timeout(300)
 def test_seed_gives_the_same_trace_on_another_version_of_python(tmp_path: Path) -> None:
     pythons = other_pythons()
     if not pythons:
@@ -120,6 +121,7 @@ def test_seed_gives_the_same_trace_on_another_version_of_python(tmp_path: Path) 
             assert trace(sys.executable, seed, ours, "0") == trace(python, seed, path, "0")
 
 
+@pytest.mark.timeout(900)
 def test_simulated_streams_take_95_percent_of_the_branches_of_control(tmp_path: Path) -> None:
     data, report = tmp_path / "data", tmp_path / "report.json"
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "COVERAGE_FILE": str(data)}

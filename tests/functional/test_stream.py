@@ -474,6 +474,63 @@ def test_agent_of_a_worker_that_is_killed_costs_no_item(
     assert {record.node for record in run.tasks if record.task == "left"} >= {"n3"}
 
 
+class Pauser:
+    """Stops the agent of a node when so many items have ended, and lets it go on later."""
+
+    def __init__(self, engine: WatchedEngine, node: str, after: int, seconds: float) -> None:
+        self._engine = engine
+        self._node = NodeId(node)
+        self._left = after
+        self._seconds = seconds
+
+    def __call__(self) -> None:
+        self._left -= 1
+        if not self._left:
+            agent = psutil.Process(self._engine.handles[self._node].pid)
+            agent.suspend()
+            asyncio.get_running_loop().call_later(self._seconds, agent.resume)
+
+
+def test_agent_that_stands_still_and_comes_back_costs_no_item_and_changes_none(
+    make_app: Callable[..., Path], cluster: Path, inputs: Path, tmp_path: Path, mark: str
+) -> None:
+    app = make_app(DIAMOND, work=WORK, merge=MERGE)
+    engine = WatchedEngine()
+    items = find_inputs([inputs]) * 8
+    run = stream(
+        app,
+        cluster,
+        items,
+        mapped(**SPREAD),
+        tmp_path / "out",
+        on_item=Pauser(engine, "n2", 20, 2.0),
+        engine=engine,
+    )
+    assert [item.status for item in run.items] == ["done"] * 240
+    names = [name for item in run.items for name in item.results]
+    assert len(list((tmp_path / "out").iterdir())) == len(set(names)) == 240
+    assert [(tmp_path / "out" / name).read_text() for name in names] == expected_texts(items)
+    assert run.notes[0] == "node n2 was not heard for 1 s; its tasks moved for a while"
+    assert {record.node for record in run.tasks if record.task == "left"} >= {"n2", "n3"}
+
+
+def test_agent_that_stands_still_for_good_does_not_hold_up_the_run(
+    make_app: Callable[..., Path], cluster: Path, inputs: Path, tmp_path: Path, mark: str
+) -> None:
+    app = make_app(DIAMOND, work=WORK, merge=MERGE)
+    engine = WatchedEngine()
+    run = stream(
+        app,
+        cluster,
+        find_inputs([inputs]),
+        mapped(**SPREAD),
+        tmp_path / "out",
+        on_item=Pauser(engine, "n2", 5, 3600.0),
+        engine=engine,
+    )
+    assert [item.status for item in run.items] == ["done"] * 30
+
+
 def test_agent_of_home_that_is_killed_ends_the_run_and_leaves_nothing(
     make_app: Callable[..., Path], cluster: Path, inputs: Path, tmp_path: Path, mark: str
 ) -> None:

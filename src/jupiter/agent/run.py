@@ -23,6 +23,7 @@ from jupiter.model import messages as msg
 from jupiter.model import words
 from jupiter.model.ids import INGRESS, SINK, ItemId, NodeId, TaskId, item_id
 from jupiter.model.items import Attempt, Delivery, Part
+from jupiter.model.view import View
 
 Key = tuple[TaskId, ItemId, Attempt]
 
@@ -92,6 +93,7 @@ class AgentRun:
         # Who said something of an epoch that is still to come; they are asked to say it again.
         self._early: dict[NodeId, None] = {}
         self._epoch = 1
+        self._members = tuple(prepare.members)
         self._doing: dict[type, Callable[[Any], None]] = {
             act.Transmit: self._transmit,
             act.Hand: self._hand,
@@ -243,9 +245,18 @@ class AgentRun:
             self._is_stepping = False
         if machines.view.epoch != self._epoch:
             self._epoch = machines.view.epoch
+            self._tell_changes(machines.view)
             early, self._early = self._early, {}
             for node in early:
                 self._agency.post(node, Outgoing(msg.Again(self.name)))
+
+    def _tell_changes(self, view: View) -> None:
+        """Tell the user who takes part no more, or again, as home's agent decided it."""
+        before, self._members = self._members, tuple(view.members)
+        silent = tuple([node for node in before if node not in view.members])
+        back = tuple([node for node in view.members if node not in before])
+        if self._machines.members is not None and (silent or back):
+            self._facts.note(msg.Changed(silent, back))
 
     def _do(self, actions: list[act.Action]) -> None:
         doing = self._doing

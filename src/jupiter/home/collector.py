@@ -19,6 +19,7 @@ class Collector:
         on_item: Called for every item that ends.
         on_drained: Called when all items have ended and no more will come.
         on_broken: Called with a reason when an agent cannot go on.
+        on_changed: Called when home's agent decided anew who takes part.
     """
 
     def __init__(
@@ -27,11 +28,13 @@ class Collector:
         on_item: Callable[[], None],
         on_drained: Callable[[], None],
         on_broken: Callable[[str], None],
+        on_changed: Callable[[msg.Changed], None] = lambda fact: None,
     ) -> None:
         self._clock_offset_s = clock_offset_s
         self._on_item = on_item
         self._on_drained = on_drained
         self._on_broken = on_broken
+        self._on_changed = on_changed
         self._accepted: dict[int, msg.Accepted] = {}
         self._ended: dict[int, msg.Ended] = {}
         self._tasks: list[TaskRecord] = []
@@ -62,6 +65,8 @@ class Collector:
                     self._on_drained()
                 case msg.Broken(reason=reason):
                     self._on_broken(reason)
+                case msg.Changed():
+                    self._on_changed(fact)
 
     @property
     def ended(self) -> int:

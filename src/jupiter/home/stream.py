@@ -24,6 +24,8 @@ from jupiter.model.run import ItemRecord, TaskRecord, TransferRecord
 OFFERED_AT_ONCE = 256
 """Inputs in one order; the ingress holds what it cannot take yet."""
 BEAT_S = 0.25
+STOP_S_MAX = 10.0
+"""An agent that has not stopped a run by then is left to the engine."""
 LEASE_S = 1.0
 """A node that was not heard for so long is taken for lost; of four beats, three may be late."""
 
@@ -122,6 +124,15 @@ class _Crew:
         self.notes.append(f"node {node} was lost after {items} items; {what}")
         self.mapping = mapping
 
+    def change(self, fact: msg.Changed) -> None:
+        """Note who was silent for too long, though the agent is still there, and who is back."""
+        self.notes += [
+            f"node {node} was not heard for {LEASE_S:g} s; its tasks moved for a while"
+            for node in fact.silent
+            if node not in self.lost
+        ]
+        self.notes += [f"node {node} takes part again" for node in fact.back]
+
     def _members(self) -> dict[NodeId, int]:
         here = (node for node in self.workers if node not in self.lost)
         return dict.fromkeys((self.home, *here), 1)
@@ -144,7 +155,9 @@ async def stream(
         RunError: Home's agent was lost, or all that can run a task, or one cannot reach another.
     """
     crew = _Crew(controller, order)
-    collector = Collector(controller.clock_offset_s, on_item, crew.ended.set, crew.fail)
+    collector = Collector(
+        controller.clock_offset_s, on_item, crew.ended.set, crew.fail, crew.change
+    )
 
     def lose(node: NodeId, reason: str) -> None:
         crew.lose(node, reason, collector.ended)
@@ -229,8 +242,9 @@ async def _stop(controller: Controller, run: str, nodes: tuple[NodeId, ...]) -> 
 
     async def on(node: NodeId) -> None:
         try:
-            await controller.order(node, lambda number: msg.StopRun(number, run), msg.Done)
-        except JupiterError:
-            return  # its agent is gone, and the run with it
+            async with asyncio.timeout(STOP_S_MAX):
+                await controller.order(node, lambda number: msg.StopRun(number, run), msg.Done)
+        except (JupiterError, TimeoutError):
+            return  # its agent is gone, and the run with it, or stands still and will be killed
 
     await asyncio.shield(asyncio.gather(*map(on, nodes)))

@@ -296,13 +296,25 @@ class Broken(msgspec.Struct, frozen=True, tag=True, array_like=True):
     reason: str
 
 
+class Changed(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """Fact: home decided anew who takes part.
+
+    Attributes:
+        silent: Nodes that were not heard, and whose tasks moved.
+        back: Nodes that take part again.
+    """
+
+    silent: tuple[NodeId, ...]
+    back: tuple[NodeId, ...]
+
+
 class Facts(Message, frozen=True):
     """What happened on an agent, in order; times are on its own clock."""
 
     run: str
     tasks: tuple[TaskRecord, ...]
     transfers: tuple[TransferRecord, ...]
-    others: tuple[Accepted | Ended | RunDrained | Broken, ...]
+    others: tuple[Accepted | Ended | RunDrained | Broken | Changed, ...]
 
 
 AnyMessage = (
