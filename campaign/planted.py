@@ -598,7 +598,7 @@ def join_by_arrival() -> list[Patch]:
 
 @planted("a delivery that comes twice runs twice")
 def twice_is_twice() -> list[Patch]:
-    real = dispatch.Dispatcher.arrived
+    real = dispatch.Dispatcher._arrived
 
     def arrived(self: Any, delivery: Any, now: float) -> Any:
         key = delivery.target, delivery.item
@@ -611,7 +611,7 @@ def twice_is_twice() -> list[Patch]:
         return False
 
     return [
-        (dispatch.Dispatcher, "arrived", arrived),
+        (dispatch.Dispatcher, "_arrived", arrived),
         (dispatch.Dispatcher, "has_seen", seen),
         (dispatch.Dispatcher, "wants", lambda self, delivery: True),
     ]
@@ -619,7 +619,7 @@ def twice_is_twice() -> list[Patch]:
 
 @planted("what an older epoch made is used, whatever it was made from")
 def lineage_ignored() -> list[Patch]:
-    real = dispatch.Dispatcher.arrived
+    real = dispatch.Dispatcher._arrived
 
     def arrived(self: Any, delivery: Any, now: float) -> Any:
         old = self._executions.get((delivery.target, delivery.item))
@@ -632,7 +632,7 @@ def lineage_ignored() -> list[Patch]:
             )
         return real(self, delivery, now)
 
-    return [(dispatch.Dispatcher, "arrived", arrived)]
+    return [(dispatch.Dispatcher, "_arrived", arrived)]
 
 
 @planted("inputs are not stored again where an older epoch had used some of them")

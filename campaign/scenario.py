@@ -14,7 +14,7 @@ from jupiter.control.plan import with_batchers
 from jupiter.kit.rng import Stream, stream
 from jupiter.model.ids import INGRESS, SINK, NodeId, TaskId
 from jupiter.model.items import TaskPlan
-from jupiter.simulator.faults import Fault
+from jupiter.simulator.faults import InjectedFault
 
 HOME = NodeId("home")
 RAGE_S = 4.0
@@ -82,7 +82,7 @@ class Scenario:
     memory_bytes_max: int
     credit_max: int
     failed_starts: dict[NodeId, int]
-    faults: tuple[Fault, ...]
+    faults: tuple[InjectedFault, ...]
     flooding: tuple[TaskId, ...]
 
     def __str__(self) -> str:
@@ -203,13 +203,13 @@ def _graph(draw: Stream, nodes: list[NodeId]) -> tuple[TaskPlan, ...]:
 
 def _faults(
     draw: Stream, nodes: list[NodeId], late: tuple[NodeId, ...], level: Level, rage_s: float
-) -> tuple[Fault, ...]:
+) -> tuple[InjectedFault, ...]:
     """Return what goes wrong: a few kinds, each at a few moments."""
     kinds = ["crash", "pause", "isolate", "cut", "clog", "slow", "weather"]
     if level != "none":
         kinds += ["power", "home crash"]
     kinds = [kind for kind in kinds if draw.random() < 0.4] or ["crash"]
-    faults = [Fault("join", rage_s * draw.random(), node=node) for node in late]
+    faults = [InjectedFault("join", rage_s * draw.random(), node=node) for node in late]
     there = [node for node in nodes if node not in late]
     for _ in range(1 + int(draw.random() * 6)):
         kind = pick(draw, kinds)
@@ -220,24 +220,26 @@ def _faults(
         match kind:
             case "home crash":
                 sort = "power" if draw.random() < 0.5 else "crash"
-                faults.append(Fault(sort, start_s, length_s, HOME))  # type: ignore[arg-type]
+                faults.append(InjectedFault(sort, start_s, length_s, HOME))  # type: ignore[arg-type]
             case "cut" | "clog":
                 if draw.random() < 0.5:
                     node, peer = peer, node
-                faults.append(Fault(kind, start_s, length_s, node, peer))
+                faults.append(InjectedFault(kind, start_s, length_s, node, peer))
             case "slow":
-                faults.append(Fault("slow", start_s, length_s, node, size=between(draw, 2, 20)))
+                faults.append(
+                    InjectedFault("slow", start_s, length_s, node, size=between(draw, 2, 20))
+                )
             case "weather":
                 bad = between(draw, 0.02, 0.3)
-                faults.append(Fault("weather", start_s, length_s, size=bad))
+                faults.append(InjectedFault("weather", start_s, length_s, size=bad))
             case "pause":
                 who = HOME if draw.random() < 0.2 else node
-                faults.append(Fault("pause", start_s, length_s, who))
+                faults.append(InjectedFault("pause", start_s, length_s, who))
             case _:
-                faults.append(Fault(kind, start_s, length_s, node))  # type: ignore[arg-type]
+                faults.append(InjectedFault(kind, start_s, length_s, node))  # type: ignore[arg-type]
     if draw.random() < 0.25:  # all but the first may go for good, and that one can run every task
         share = draw.random()
         for node in there[1:]:
             if draw.random() < share:
-                faults.append(Fault("vanish", rage_s * draw.random(), node=node))
+                faults.append(InjectedFault("vanish", rage_s * draw.random(), node=node))
     return tuple(sorted(faults, key=lambda fault: fault.start_s))

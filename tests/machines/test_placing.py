@@ -64,7 +64,7 @@ def choose(loads: Mapping[NodeId, Load], own: NodeId = Y) -> NodeId:
 
 
 def test_every_policy_answers_with_a_candidate() -> None:
-    for name in POLICIES:
+    for name in POLICIES.names():
         question = Question(B, ITEM, (X, Y), Y)
         assert make_policy(name).choose(question, {X: BUSY, Y: BUSY}) in (X, Y)
 
@@ -79,7 +79,7 @@ def test_unknown_policy_is_refused_with_the_nearest_name() -> None:
 def test_unknown_policy_is_refused_with_all_names() -> None:
     with pytest.raises(InputError) as caught:
         make_policy("qqqq")
-    for name in POLICIES:
+    for name in POLICIES.names():
         assert name in str(caught.value)
 
 

@@ -12,7 +12,7 @@ from jupiter.model.items import TaskPlan
 from jupiter.model.records import Published, Record, Started
 from jupiter.model.transfer import TransferModel
 from jupiter.simulator.disk import Disk
-from jupiter.simulator.faults import Fault, read_fault
+from jupiter.simulator.faults import InjectedFault, read_fault
 from jupiter.simulator.network import Links, Weather
 from jupiter.simulator.stream import Scenario, Simulated, simulate
 
@@ -108,8 +108,8 @@ def test_clogged_link_holds_back_and_cut_link_loses() -> None:
 
 
 def test_fault_is_read_as_it_is_printed() -> None:
-    assert read_fault("cut:x->y@1.5+2", (X, Y)) == Fault("cut", 1.5, 2.0, X, Y)
-    assert read_fault("weather@0+10x0.05", (X, Y)) == Fault("weather", 0.0, 10.0, size=0.05)
+    assert read_fault("cut:x->y@1.5+2", (X, Y)) == InjectedFault("cut", 1.5, 2.0, X, Y)
+    assert read_fault("weather@0+10x0.05", (X, Y)) == InjectedFault("weather", 0.0, 10.0, size=0.05)
     assert str(read_fault("slow:x@1+2x3", (X, Y))) == "1.000 s +2.000 s slow x x3"
 
 
@@ -135,7 +135,7 @@ def test_run_times_vary_around_their_median_by_the_spread_that_was_asked_for() -
 
 
 def test_node_that_vanishes_costs_no_item_where_another_can_take_its_tasks() -> None:
-    found = chain(faults=(Fault("vanish", 3.0, node=Y),))
+    found = chain(faults=(InjectedFault("vanish", 3.0, node=Y),))
     assert len(found.items) == 200
     assert all(item.status == "done" for item in found.items)
     assert {each.node for each in found.tasks if each.task == B} == {X, Y}

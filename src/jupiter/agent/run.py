@@ -82,7 +82,9 @@ class AgentRun:
         self._results = Path(prepare.results_dir)
         self._facts = FactBook(prepare.run, node, agency.report)
         self._machines = Node(config_of(prepare, node, cores))
-        self._known = {SINK, *(plan.name for plan in prepare.tasks)}
+        self._known = {plan.name for plan in prepare.tasks}
+        if node == prepare.home:
+            self._known.add(SINK)
         self._paths: deque[tuple[str, ...]] = deque()
         self._events: deque[ev.Event] = deque()
         self._is_stepping = False

@@ -107,22 +107,21 @@ class Dispatcher:
         """Items that miss an input, over all tasks."""
         return sum(state.join.waiting for state in self._tasks.values())
 
-    def wants(self, delivery: Delivery) -> bool:
-        """Return whether the parts of a delivery of the present epoch are needed here."""
-        execution = self._executions.get((delivery.target, delivery.item))
-        if execution is not None:
-            if execution.epoch == delivery.epoch:
-                return False
-            if execution.is_decided and execution.lineage == (delivery.attempt,):
-                return False
-        return not self._tasks[delivery.target].join.has(delivery)
-
     def has_seen(self, delivery: Delivery) -> bool:
         """Return whether a delivery of the present epoch was taken in before."""
         execution = self._executions.get((delivery.target, delivery.item))
         if execution is not None and execution.epoch == delivery.epoch:
             return True
         return self._tasks[delivery.target].join.has(delivery)
+
+    def wants(self, delivery: Delivery) -> bool:
+        """Return whether the parts of a delivery of the present epoch are needed here."""
+        if self.has_seen(delivery):
+            return False
+        execution = self._executions.get((delivery.target, delivery.item))
+        if execution is None or not execution.is_decided:
+            return True
+        return execution.lineage != (delivery.attempt,)
 
     def keeps_inputs(self, task: TaskId, item: ItemId) -> bool:
         """Return whether the inputs of an execution are needed."""
@@ -158,7 +157,7 @@ class Dispatcher:
         """
         match event:
             case ev.Arrived(delivery):
-                actions = self.arrived(delivery, now)
+                actions = self._arrived(delivery, now)
             case ev.Finished(item, task, attempt, outputs):
                 if not self.is_running(task, item, attempt):
                     return []
@@ -169,7 +168,7 @@ class Dispatcher:
                     return []
                 actions = self._failed(event)
             case ev.Kept(rec.Elected() as record):
-                actions = self.elected_is_kept(record)
+                actions = self._elected(record)
             case ev.Due(timer):
                 actions = self._due(timer)
             case ev.Began():
@@ -198,8 +197,7 @@ class Dispatcher:
 
     # -- inputs --------------------------------------------------------------------------------
 
-    def arrived(self, delivery: Delivery, now: float) -> list[act.Action]:
-        """Take in a delivery of the present epoch; what `step` does with `Arrived`."""
+    def _arrived(self, delivery: Delivery, now: float) -> list[act.Action]:
         task, item = key = delivery.target, delivery.item
         state = self._tasks[task]
         old = self._executions.get(key)
@@ -384,8 +382,7 @@ class Dispatcher:
         )
         return [act.Persist(record, is_synced=True)]
 
-    def elected_is_kept(self, record: rec.Elected) -> list[act.Action]:
-        """Go on with an election that is written down."""
+    def _elected(self, record: rec.Elected) -> list[act.Action]:
         execution = self._executions.get((record.task, record.item))
         if execution is None or execution.attempt != record.attempt:
             return []
@@ -456,7 +453,7 @@ class Dispatcher:
         """Take in what this node wrote down before it died."""
         match record:
             case rec.Taken(delivery):
-                self.arrived(delivery, now)
+                self._arrived(delivery, now)
             case rec.Started(task, item, attempt):
                 execution = self._executions.get((task, item))
                 if execution is not None:

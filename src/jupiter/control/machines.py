@@ -83,7 +83,7 @@ class Machines:
             words.Status: self._informed,
         }
         self._keepers: dict[type, Callable[[Any], None]] = {
-            rec.Elected: self._elected,
+            rec.Elected: lambda record: self._dispatch(ev.Kept(record)),
             rec.Taken: self._taken,
             rec.Forgotten: self._forgotten,
             rec.Assigned: self._assigned,
@@ -200,11 +200,7 @@ class Machines:
     def _persist(self, persist: act.Persist) -> None:
         level = self._config.level
         if level == "none":
-            record = persist.record
-            if type(record) is rec.Elected:
-                self._do(self.dispatcher.elected_is_kept(record))
-            elif not isinstance(record, rec.Started | rec.Published):
-                self._todo.append(ev.Kept(record))
+            self._todo.append(ev.Kept(persist.record))
             return
         is_synced = persist.is_synced and (level == "hop" or self.ingress is not None)
         if is_synced == persist.is_synced:
@@ -363,12 +359,7 @@ class Machines:
             return
         if target == SINK or self._config.level == "none":
             self._acknowledge(sender, number)
-            if sender == self.node:
-                self._todo.append(ev.Arrived(delivery))
-            elif target != SINK:
-                self._do(self.dispatcher.arrived(delivery, self._now))
-            elif self.sink is not None:
-                self._do(self.sink.step(ev.Arrived(delivery), self._now))
+            self._todo.append(ev.Arrived(delivery))
             return
         key = (target, delivery.item, delivery.source)
         if key not in self._keeping and self.dispatcher.has_seen(delivery):
@@ -395,9 +386,6 @@ class Machines:
 
     def _kept(self, event: ev.Kept) -> None:
         self._keepers[type(event.record)](event.record)
-
-    def _elected(self, record: rec.Elected) -> None:
-        self._do(self.dispatcher.elected_is_kept(record))
 
     def _taken(self, record: rec.Taken) -> None:
         delivery = record.delivery

@@ -7,12 +7,11 @@ of the nodes; a policy that wants to know more names the nodes that are to be as
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Protocol, cast
 
 import msgspec
 
-from jupiter.errors import Fault, InputError
-from jupiter.kit.names import nearest
+from jupiter.kit.registry import Registry
 from jupiter.model.ids import ItemId, NodeId, TaskId
 from jupiter.model.view import Load
 
@@ -84,28 +83,21 @@ class LeastLoadedNow(LeastLoaded):
     asks_first = True
 
 
-POLICIES: dict[str, type[PlacementPolicy]] = {
-    "static": StaticPlacement,
-    "least-loaded": LeastLoaded,
-    "least-loaded-now": LeastLoadedNow,
-}
+POLICIES = Registry(
+    kind="placement policy",
+    group="jupiter.policies",
+    built_in={
+        "static": "jupiter.control.policy:StaticPlacement",
+        "least-loaded": "jupiter.control.policy:LeastLoaded",
+        "least-loaded-now": "jupiter.control.policy:LeastLoadedNow",
+    },
+)
 
 
 def make_policy(name: str) -> PlacementPolicy:
     """Return a new policy.
 
     Raises:
-        InputError: None has this name.
+        InputError: None has this name, or it cannot be imported.
     """
-    found = POLICIES.get(name)
-    if found is None:
-        near = nearest(name, tuple(POLICIES))
-        raise InputError(
-            Fault(
-                "unknown placement policy",
-                got=name,
-                expected=", ".join(POLICIES),
-                remedy=f"did you mean {near}?" if near else "one of these names",
-            )
-        )
-    return found()
+    return cast("type[PlacementPolicy]", POLICIES.find(name))()

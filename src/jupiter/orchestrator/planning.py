@@ -21,7 +21,7 @@ from jupiter.schedulers.base import find_scheduler
 from jupiter.schedulers.explain import with_reasons
 from jupiter.schedulers.static import static_mapping
 from jupiter.settings import RunSettings
-from jupiter.simulator.faults import Fault
+from jupiter.simulator.faults import InjectedFault
 from jupiter.simulator.stream import Scenario, Simulated, simulate
 
 
@@ -37,7 +37,7 @@ class Circumstances:
         spread: As for `Scenario`.
     """
 
-    faults: tuple[Fault, ...] = ()
+    faults: tuple[InjectedFault, ...] = ()
     level: Level = "ingress"
     recording: Recording | None = None
     recorded_s: Mapping[tuple[TaskId, NodeId], float] = field(default_factory=dict)

@@ -11,8 +11,7 @@ from jupiter.aio.clock import wall_s
 from jupiter.control.config import Level
 from jupiter.costs.gather import gather
 from jupiter.costs.what_if import Change, apply
-from jupiter.errors import Fault as Problem
-from jupiter.errors import InputError
+from jupiter.errors import Fault, InputError
 from jupiter.formats import trace_jsonl
 from jupiter.home.bundle import read_bundle
 from jupiter.kit.rng import stream
@@ -20,7 +19,7 @@ from jupiter.model.app import Application
 from jupiter.model.graph import Edge
 from jupiter.model.ids import TaskId
 from jupiter.model.network import Network
-from jupiter.model.problem import Problem as Placing
+from jupiter.model.problem import Problem
 from jupiter.model.profile import ExecutionProfile, Profiles
 from jupiter.model.recording import Recording
 from jupiter.model.run import Report, RunRecord
@@ -29,7 +28,7 @@ from jupiter.orchestrator.planning import Circumstances, Planner
 from jupiter.orchestrator.replicas import Deployment
 from jupiter.orchestrator.workflow import network_digest
 from jupiter.settings import RunSettings
-from jupiter.simulator.faults import Fault, random_faults, read_fault
+from jupiter.simulator.faults import InjectedFault, random_faults, read_fault
 
 RECORDED = "recorded"
 """In place of a scheduler: the mapping of the run that is repeated."""
@@ -72,7 +71,7 @@ def recorded_run(folder: Path) -> Recording:
         text = path.read_text()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
-            Problem(
+            Fault(
                 f"holds no recorded run: {getattr(error, 'strerror', None) or error}",
                 file=str(path),
                 expected="the output folder of jupiter run",
@@ -104,7 +103,7 @@ def kept_profiles(app: Application, network: Network, folder: Path) -> Profiles:
         if samples is not None:
             return gather(samples.executions, samples.edge_bytes, (), ())
     raise InputError(
-        Problem(
+        Fault(
             "holds no measurements of this application's code",
             file=str(folder),
             expected="the output folder of jupiter run or jupiter map",
@@ -113,7 +112,7 @@ def kept_profiles(app: Application, network: Network, folder: Path) -> Profiles:
     )
 
 
-def given_profiles(app: Application, network: Network, costs: Placing) -> Profiles:
+def given_profiles(app: Application, network: Network, costs: Problem) -> Profiles:
     """Return measurements made up from the work and bytes of a problem with the same tasks.
 
     Raises:
@@ -122,7 +121,7 @@ def given_profiles(app: Application, network: Network, costs: Placing) -> Profil
     missing = [task for task in app.graph.tasks if task not in costs.work_s]
     if missing:
         raise InputError(
-            Problem(
+            Fault(
                 "the costs do not say how long every task takes",
                 got=", ".join(missing[:8]),
                 expected="work_s for every task of the application",
@@ -228,7 +227,7 @@ def _circumstances(
         return how
     nodes = tuple(node.name for node in simulation.network.nodes)
     workers = tuple(node.name for node in simulation.network.workers)
-    faults: list[Fault] = []
+    faults: list[InjectedFault] = []
     for text in simulation.faults:
         kind, _, number = text.partition(":")
         if kind == "random":
@@ -254,7 +253,7 @@ def _count(text: str, number: str) -> int:
     if number.isdecimal() and 0 < int(number) <= RANDOM_MAX:
         return int(number)
     raise InputError(
-        Problem(
+        Fault(
             "this says not how many faults",
             got=text,
             expected=f"random:N, N from 1 to {RANDOM_MAX}",

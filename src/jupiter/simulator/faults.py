@@ -7,8 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
-from jupiter.errors import Fault as Problem
-from jupiter.errors import InputError
+from jupiter.errors import Fault, InputError
 from jupiter.kit.rng import Stream
 from jupiter.model.events import Connected
 from jupiter.model.ids import NodeId
@@ -26,7 +25,7 @@ node comes that was not there before."""
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class InjectedFault:
     """One thing that goes wrong.
 
     Attributes:
@@ -58,7 +57,7 @@ _FORM = re.compile(
 _NEEDS = {"cut": "link", "clog": "link", "weather": "size", "slow": "size"}
 
 
-def read_fault(text: str, nodes: Collection[NodeId]) -> Fault:
+def read_fault(text: str, nodes: Collection[NodeId]) -> InjectedFault:
     """Return the fault in a text such as ``crash:edge1@2+1.5`` or ``weather@0+10x0.05``.
 
     Args:
@@ -87,14 +86,14 @@ def read_fault(text: str, nodes: Collection[NodeId]) -> Fault:
             raise ValueError(f"there is no node {unknown[0]}")
     except ValueError as error:
         raise InputError(
-            Problem(
+            Fault(
                 str(error),
                 got=text,
                 expected=f"KIND:NODE@START+LENGTH; kinds are {', '.join(kinds)}",
                 remedy="write crash:n1@2+1, cut:n1->n2@0+5, weather@0+10x0.05 or slow:n1@1+5x3",
             )
         ) from None
-    return Fault(
+    return InjectedFault(
         kind,  # type: ignore[arg-type]
         times["start"],
         times["length"],
@@ -106,7 +105,7 @@ def read_fault(text: str, nodes: Collection[NodeId]) -> Fault:
 
 def random_faults(
     count: int, nodes: Sequence[NodeId], within_s: float, draw: Stream
-) -> tuple[Fault, ...]:
+) -> tuple[InjectedFault, ...]:
     """Return faults that hit a stream at random, each for about a tenth of its time."""
     kinds: tuple[FaultKind, ...] = ("crash", "power", "pause", "isolate", "slow", "weather")
     faults = []
@@ -117,7 +116,7 @@ def random_faults(
         start_s = within_s * draw.random()
         length_s = within_s * 0.2 * draw.random()
         where = NodeId("") if kind == "weather" else node
-        faults.append(Fault(kind, start_s, length_s, where, size=size))
+        faults.append(InjectedFault(kind, start_s, length_s, where, size=size))
     return tuple(sorted(faults, key=lambda fault: fault.start_s))
 
 
@@ -134,12 +133,12 @@ class Injector:
         self.slowness: dict[NodeId, float] = {}
         """How many times longer executions take, by node."""
 
-    def plan(self, faults: Iterable[Fault]) -> None:
+    def plan(self, faults: Iterable[InjectedFault]) -> None:
         """Let faults happen at their times."""
         for fault in faults:
             self._world.at(fault.start_s, self._begin, fault)
 
-    def _begin(self, fault: Fault) -> None:
+    def _begin(self, fault: InjectedFault) -> None:
         world = self._world
         end_s = world.now + fault.length_s
         host = world.hosts.get(fault.node)

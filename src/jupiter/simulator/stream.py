@@ -22,7 +22,7 @@ from jupiter.model.run import ItemRecord, Prediction, TaskRecord, TransferRecord
 from jupiter.model.transfer import Transfer
 from jupiter.model.view import View
 from jupiter.simulator.contents import Content
-from jupiter.simulator.faults import Fault, Injector
+from jupiter.simulator.faults import InjectedFault, Injector
 from jupiter.simulator.network import Links
 from jupiter.simulator.source import Input, Source
 from jupiter.simulator.world import Host, Outcome, World, no_duration
@@ -67,7 +67,7 @@ class Scenario:
     in_flight_max: int = 32
     placement: str = "static"
     is_ordered: bool = False
-    faults: tuple[Fault, ...] = ()
+    faults: tuple[InjectedFault, ...] = ()
     level: Level = "ingress"
     seed: int = 0
     recording: Recording | None = None
