@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field
 
 
@@ -31,6 +33,11 @@ class RunSettings(BaseModel):
     is_ordered: bool = False
     """Items end in the order in which they were accepted; one that is slow holds back those after
     it, so by default each ends as soon as it can."""
+
+    durability: Literal["none", "ingress", "hop"] = "ingress"
+    """What survives. ``ingress``: what was accepted, and results; all between is made again after a
+    power cut, which costs little and saves a sync at every hop. ``hop``: everything, everywhere,
+    for networks whose ingress may vanish. ``none``: nothing; for measurements."""
 
     profile_repeats: int = Field(default=5, ge=1)
     """Executions of each task on each node that count. The median of five ignores two outliers."""

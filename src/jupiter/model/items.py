@@ -23,10 +23,12 @@ class Part(msgspec.Struct, frozen=True):
     Attributes:
         name: As its task wrote it; no folders.
         size_bytes: Length.
+        digest: SHA-256 of its bytes, hexadecimal; empty where nobody has computed it.
     """
 
     name: str
     size_bytes: int
+    digest: str = ""
 
 
 class PartRef(msgspec.Struct, frozen=True):
