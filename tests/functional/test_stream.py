@@ -2,118 +2,31 @@
 
 from __future__ import annotations
 
-import asyncio
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
-import psutil
 import pytest
+from tests.functional.streams import (
+    DIAMOND,
+    MERGE,
+    ONE,
+    SPREAD,
+    WORK,
+    expected_texts,
+    mapped,
+    stream,
+)
 
-from jupiter.engines.local import LocalEngine
 from jupiter.errors import InputError, RunError, TaskError
-from jupiter.interfaces.engine import AgentHandle
 from jupiter.model.graph import TaskGraph
 from jupiter.model.ids import NodeId, TaskId
-from jupiter.model.network import Network
 from jupiter.model.problem import Problem
-from jupiter.model.run import RunRecord
 from jupiter.model.schedule import Assignment, Schedule
 from jupiter.model.transfer import TransferModel
 from jupiter.orchestrator.inputs import find_inputs
-from jupiter.orchestrator.loading import load_app, load_network
-from jupiter.orchestrator.replicas import deploy
-from jupiter.orchestrator.session import Session, Watch
 from jupiter.schedulers.check import check_schedule
 from jupiter.settings import RunSettings
-
-DIAMOND = """
-name = "diamond"
-[[task]]
-name = "split"
-run = "work:split"
-route = "scatter"
-children = ["left", "right"]
-[[task]]
-name = "left"
-run = "work:left"
-children = ["merge"]
-[[task]]
-name = "right"
-run = ["sh", "-c", 'tr a-z A-Z < "$0" > "$1/upper.txt"', "{inputs}", "{output_dir}"]
-children = ["merge"]
-[[task]]
-name = "merge"
-run = "merge.py"
-sink = true
-"""
-WORK = """
-def split(inputs, output_dir):
-    text = inputs[0].read_text()
-    first, second = output_dir / "a.txt", output_dir / "b.txt"
-    first.write_text("first of " + text)
-    second.write_text("second of " + text)
-    return [first, second]
-
-def left(inputs, output_dir):
-    (output_dir / "left.txt").write_text("left " + inputs[0].read_text())
-"""
-MERGE = """
-import os
-
-def task(files, pathin, pathout):
-    texts = [open(os.path.join(pathin, name)).read() for name in files]
-    path = os.path.join(pathout, "result.txt")
-    with open(path, "w") as file:
-        file.write("|".join(texts))
-    return [path]
-"""
-
-
-def mapped(**nodes: str) -> Schedule:
-    assignments = tuple(
-        Assignment(TaskId(task), NodeId(node), 0.0, 0.0) for task, node in nodes.items()
-    )
-    return Schedule("by-hand", assignments)
-
-
-def stream(
-    app: Path,
-    cluster: Path,
-    items: Sequence[tuple[Path, ...]],
-    schedule: Schedule,
-    results: Path,
-    *,
-    settings: RunSettings | None = None,
-    on_item: Callable[[], None] = lambda: None,
-    engine: LocalEngine | None = None,
-    problem: Problem | None = None,
-) -> RunRecord:
-    async def work() -> RunRecord:
-        loaded = load_app(app)[0]
-        deployed = deploy(loaded, problem, schedule) if problem else None
-        session = Session(
-            loaded,
-            load_network(cluster)[0],
-            engine or LocalEngine(),
-            settings or RunSettings(),
-        )
-        async with session:
-            watch = Watch(item=on_item)
-            return await session.stream(
-                deployed.schedule if deployed else schedule,
-                items,
-                results,
-                app=deployed.app if deployed else None,
-                watch=watch,
-            )
-
-    results.mkdir(exist_ok=True)
-    return asyncio.run(work())
-
-
-SPREAD = {"split": "n1", "left": "n2", "right": "n3", "merge": "n1"}
-
 
 FAN = """
 name = "fan"
@@ -305,16 +218,6 @@ def test_scatter_with_too_few_outputs_joins_consecutive_items(
         assert (tmp_path / "out" / name).read_text() == both
 
 
-ONE = """
-name = "one"
-[[task]]
-name = "only"
-run = "work:only"
-sink = true
-retries = 1
-"""
-
-
 def test_task_that_fails_is_tried_again_then_told_with_its_reason(
     make_app: Callable[..., Path], cluster: Path, inputs: Path, tmp_path: Path, mark: str
 ) -> None:
@@ -408,167 +311,6 @@ def test_link_that_is_missing_ends_the_run_with_its_name(
     app = make_app(ONE, work="def only(inputs, output_dir):\n    (output_dir / 'x').touch()\n")
     with pytest.raises(RunError, match="node n1 has no link to node home"):
         stream(app, cluster, find_inputs([inputs]), mapped(only="n1"), tmp_path / "out")
-
-
-class WatchedEngine(LocalEngine):
-    """Remembers where its agents are."""
-
-    handles: dict[NodeId, AgentHandle]
-
-    async def start(
-        self, network: Network, token: str, on_exit: Callable[[NodeId, str], None]
-    ) -> dict[NodeId, AgentHandle]:
-        self.handles = dict(await super().start(network, token, on_exit))
-        return self.handles
-
-
-class Killer:
-    """Kills the agent of a node when so many items have ended."""
-
-    def __init__(self, engine: WatchedEngine, node: str, after: int) -> None:
-        self._engine = engine
-        self._node = NodeId(node)
-        self._left = after
-
-    def __call__(self) -> None:
-        self._left -= 1
-        if not self._left:
-            psutil.Process(self._engine.handles[self._node].pid).kill()
-
-
-def expected_texts(items: Sequence[tuple[Path, ...]]) -> list[str]:
-    """Return what the diamond makes of each item, by the definition of its tasks."""
-    texts = [source.read_text() for (source,) in items]
-    return [f"left first of {text}|{('second of ' + text).upper()}" for text in texts]
-
-
-@pytest.mark.parametrize("after", [1, 25, 60])
-def test_agent_of_a_worker_that_is_killed_costs_no_item(
-    make_app: Callable[..., Path],
-    cluster: Path,
-    inputs: Path,
-    tmp_path: Path,
-    mark: str,
-    after: int,
-) -> None:
-    app = make_app(DIAMOND, work=WORK, merge=MERGE)
-    engine = WatchedEngine()
-    items = find_inputs([inputs]) * 4
-    run = stream(
-        app,
-        cluster,
-        items,
-        mapped(**SPREAD),
-        tmp_path / "out",
-        on_item=Killer(engine, "n2", after),
-        engine=engine,
-    )
-    assert [item.status for item in run.items] == ["done"] * 120
-    names = [name for item in run.items for name in item.results]
-    assert len(names) == len(set(names)) == 120
-    assert len(list((tmp_path / "out").iterdir())) == 120
-    assert [(tmp_path / "out" / name).read_text() for name in names] == expected_texts(items)
-    (note,) = run.notes
-    assert note.startswith("node n2 was lost after ")
-    assert note.endswith("; its tasks moved to n3")
-    assert {record.node for record in run.tasks if record.task == "left"} >= {"n3"}
-
-
-class Pauser:
-    """Stops the agent of a node when so many items have ended, and lets it go on later."""
-
-    def __init__(self, engine: WatchedEngine, node: str, after: int, seconds: float) -> None:
-        self._engine = engine
-        self._node = NodeId(node)
-        self._left = after
-        self._seconds = seconds
-
-    def __call__(self) -> None:
-        self._left -= 1
-        if not self._left:
-            agent = psutil.Process(self._engine.handles[self._node].pid)
-            agent.suspend()
-            asyncio.get_running_loop().call_later(self._seconds, agent.resume)
-
-
-def test_agent_that_stands_still_and_comes_back_costs_no_item_and_changes_none(
-    make_app: Callable[..., Path], cluster: Path, inputs: Path, tmp_path: Path, mark: str
-) -> None:
-    app = make_app(DIAMOND, work=WORK, merge=MERGE)
-    engine = WatchedEngine()
-    items = find_inputs([inputs]) * 8
-    run = stream(
-        app,
-        cluster,
-        items,
-        mapped(**SPREAD),
-        tmp_path / "out",
-        on_item=Pauser(engine, "n2", 20, 2.0),
-        engine=engine,
-    )
-    assert [item.status for item in run.items] == ["done"] * 240
-    names = [name for item in run.items for name in item.results]
-    assert len(list((tmp_path / "out").iterdir())) == len(set(names)) == 240
-    assert [(tmp_path / "out" / name).read_text() for name in names] == expected_texts(items)
-    assert run.notes[0] == "node n2 was not heard for 1 s; its tasks moved for a while"
-    assert {record.node for record in run.tasks if record.task == "left"} >= {"n2", "n3"}
-
-
-def test_agent_that_stands_still_for_good_does_not_hold_up_the_run(
-    make_app: Callable[..., Path], cluster: Path, inputs: Path, tmp_path: Path, mark: str
-) -> None:
-    app = make_app(DIAMOND, work=WORK, merge=MERGE)
-    engine = WatchedEngine()
-    run = stream(
-        app,
-        cluster,
-        find_inputs([inputs]),
-        mapped(**SPREAD),
-        tmp_path / "out",
-        on_item=Pauser(engine, "n2", 5, 3600.0),
-        engine=engine,
-    )
-    assert [item.status for item in run.items] == ["done"] * 30
-
-
-def test_agent_of_home_that_is_killed_ends_the_run_and_leaves_nothing(
-    make_app: Callable[..., Path], cluster: Path, inputs: Path, tmp_path: Path, mark: str
-) -> None:
-    app = make_app(DIAMOND, work=WORK, merge=MERGE)
-    engine = WatchedEngine()
-    with pytest.raises(RunError, match="the agent of node home is gone"):
-        stream(
-            app,
-            cluster,
-            find_inputs([inputs]) * 20,
-            mapped(**SPREAD),
-            tmp_path / "out",
-            on_item=Killer(engine, "home", 5),
-            engine=engine,
-        )
-
-
-def test_agent_of_the_only_worker_that_is_killed_ends_the_run_with_its_name(
-    make_app: Callable[..., Path], inputs: Path, tmp_path: Path, mark: str
-) -> None:
-    cluster = tmp_path / "cluster.toml"
-    cluster.write_text(
-        '[defaults]\nlatency = "1 ms"\nbandwidth = "1 Gbit/s"\n'
-        '[[node]]\nname = "home"\nrole = "home"\n[[node]]\nname = "n1"\n'
-    )
-    code = "def only(inputs, output_dir):\n    (output_dir / 'x').touch()\n"
-    app = make_app(ONE, work=code)
-    engine = WatchedEngine()
-    with pytest.raises(RunError, match="the agent of node n1 is gone"):
-        stream(
-            app,
-            cluster,
-            find_inputs([inputs]) * 20,
-            mapped(only="n1"),
-            tmp_path / "out",
-            on_item=Killer(engine, "n1", 5),
-            engine=engine,
-        )
 
 
 @pytest.mark.parametrize("placement", ["least-loaded", "least-loaded-now"])

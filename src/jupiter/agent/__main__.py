@@ -1,4 +1,4 @@
-"""Runs an agent: configuration on standard input, address on standard output, end at end of input.
+"""Runs an agent: configuration on standard input, address on standard output.
 
 The configuration holds the token, so it comes through a pipe and never through arguments or the
 environment, where other users could read it.
@@ -7,7 +7,6 @@ environment, where other users could read it.
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import gc
 import json
 import os
@@ -17,12 +16,11 @@ import sys
 import msgspec
 
 from jupiter.agent.agent import Agent, AgentConfig
-
-_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of prctl(2)
+from jupiter.errors import JupiterError
 
 
 async def serve() -> None:
-    """Serve until home ends: its pipe closes, its channel closes, or a signal comes."""
+    """Serve until a signal comes, or home was away for too long."""
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -30,13 +28,17 @@ async def serve() -> None:
     reader = asyncio.StreamReader()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     config = msgspec.json.decode(await reader.readline(), type=AgentConfig)
-    agent = Agent(config, ended.set)
+    try:
+        agent = Agent(config, ended.set)
+    except (JupiterError, OSError) as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(1)
     try:
         port = await agent.start()
         sys.stdout.write(json.dumps({"port": port, "pid": os.getpid()}) + "\n")
         sys.stdout.flush()
         pipe = asyncio.ensure_future(reader.read())  # ends when home closes its end
-        pipe.add_done_callback(lambda _: ended.set())
+        pipe.add_done_callback(lambda _: agent.wait_for_home())
         await ended.wait()
         pipe.cancel()
     finally:
@@ -44,9 +46,7 @@ async def serve() -> None:
 
 
 def main() -> None:
-    """Start; die with the parent, which is home or the engine's shell."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_DEATH_SIGNAL, signal.SIGTERM)
+    """Start."""
     # What is loaded now stays for ever: the collector need not look at it again and again.
     gc.collect()
     gc.freeze()

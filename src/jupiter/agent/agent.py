@@ -8,17 +8,21 @@ import shutil
 import sys
 import traceback
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 import msgspec
 import psutil
 
+from jupiter.agent.identity import ORDER, PEERS, Home, write_safely
 from jupiter.agent.link import Outgoing, PeerLink
-from jupiter.agent.run import AgentRun
+from jupiter.agent.run import AgentRun, Place
 from jupiter.agent.spool import Discard
 from jupiter.agent.workers import WorkerPool
+from jupiter.aio import failpoints
 from jupiter.aio.channel import BodySink, Channel, listen
 from jupiter.aio.clock import monotonic_s, wall_s
+from jupiter.aio.failpoints import hit
 from jupiter.errors import JupiterError, TaskError, TransferError
 from jupiter.model import events as ev
 from jupiter.model import messages as msg
@@ -26,6 +30,8 @@ from jupiter.model import words
 from jupiter.model.ids import NodeId
 from jupiter.model.profile import ResourceSample
 
+START_S_MAX = 60.0
+"""How long a new agent waits for home for the first time."""
 PROBE_S_MAX = 60.0
 """A probe that is not acknowledged by then has failed."""
 _ANSWERS = (words.Ack, words.Status, words.Placed, words.Quote)
@@ -38,11 +44,14 @@ class AgentConfig(msgspec.Struct, frozen=True):
 
     Attributes:
         node: Its name.
-        data_dir: Folder that is this agent's alone; made, and removed at the end.
+        data_dir: Folder that is this agent's alone; made where it does not exist.
         token: Secret of the run, hexadecimal.
         cores: Executions of one core each that can run at once.
         slowdown: Times that it is slower than this machine; 1 or more.
         host: Address to listen on.
+        orphan_s: How long it goes on without home; then it ends, and what it has written down
+            stays for another time.
+        failpoint: Where to die, in tests; see `aio.failpoints`.
     """
 
     node: NodeId
@@ -51,6 +60,8 @@ class AgentConfig(msgspec.Struct, frozen=True):
     cores: int = 1
     slowdown: float = 1.0
     host: str = "127.0.0.1"
+    orphan_s: float = 0.0
+    failpoint: str = ""
 
 
 class Agent:
@@ -58,11 +69,18 @@ class Agent:
 
     Args:
         config: Who it is.
-        on_orphaned: Called when home is gone.
+        on_orphaned: Called when home was away for too long.
+
+    Raises:
+        AgentError: Another agent works in the folder.
+        OSError: The folder cannot be used.
     """
 
     def __init__(self, config: AgentConfig, on_orphaned: Callable[[], None]) -> None:
+        failpoints.arm(config.failpoint)
         self._config = config
+        self._disk = Home(Path(config.data_dir))
+        self._orphaning: asyncio.TimerHandle | None = None
         self._on_orphaned = on_orphaned
         self._token = bytes.fromhex(config.token)
         self._data = Path(config.data_dir)
@@ -77,15 +95,22 @@ class Agent:
         self._jobs: set[asyncio.Task[None]] = set()
 
     async def start(self) -> int:
-        """Listen; return the port."""
-        self._data.mkdir(parents=True, mode=0o700, exist_ok=True)
+        """Listen, and go on with what an earlier process did here; return the port."""
         psutil.cpu_percent()  # the first reading is always 0; the next one is since this
-        self._server = await listen(self._new_channel, self._config.host)
+        identity = self._disk.identity
+        try:
+            self._server = await listen(self._new_channel, self._config.host, identity.port)
+        except OSError:  # somebody else has the port now
+            self._server = await listen(self._new_channel, self._config.host)
         port: int = self._server.sockets[0].getsockname()[1]
+        identity.host, identity.port = self._config.host, port
+        self._disk.save()
+        self._restore()
+        self._wait_for_home(max(START_S_MAX, self._config.orphan_s))
         return port
 
     async def stop(self) -> None:
-        """End everything that this agent started, and remove its folder."""
+        """End everything that this agent started; what is written down stays."""
         for job in list(self._jobs):
             job.cancel()
         for run in self._runs.values():
@@ -96,7 +121,70 @@ class Agent:
             self._server.close()
         for channel in list(self._channels):
             channel.close()
-        shutil.rmtree(self._data, ignore_errors=True)
+        if not self._runs:
+            shutil.rmtree(self._data, ignore_errors=True)
+        self._disk.close()
+
+    def die(self, reason: str) -> None:
+        """End this process at once: what is on the disk is what counts from now on."""
+        sys.stderr.write(f"node {self._config.node}: {reason}\n")
+        sys.stderr.flush()
+        os._exit(os.EX_IOERR)
+
+    def wait_for_home(self) -> None:
+        """End some time after home has gone, unless it comes back."""
+        if self._home is None:
+            self._wait_for_home(self._config.orphan_s)
+
+    def _wait_for_home(self, patience_s: float) -> None:
+        if self._orphaning is not None:
+            self._orphaning.cancel()
+        loop = asyncio.get_running_loop()
+        self._orphaning = loop.call_later(patience_s, self._on_orphaned)
+
+    # -- after a restart -----------------------------------------------------------------------
+
+    def _restore(self) -> None:
+        """Go on with the runs that an earlier process of this node worked on."""
+        with suppress(OSError, msgspec.MsgspecError):
+            peers = msgspec.json.decode((self._data / PEERS).read_bytes(), type=msg.SetPeers)
+            self._links = self._links_to(peers)
+        for path in sorted((self._data / "runs").glob(f"*/{ORDER}")):
+            try:
+                order = msgspec.json.decode(path.read_bytes(), type=msg.Prepare)
+            except (OSError, msgspec.MsgspecError):
+                shutil.rmtree(path.parent, ignore_errors=True)  # it was never prepared to the end
+                continue
+            self._restore_run(order)
+
+    def _restore_run(self, order: msg.Prepare) -> None:
+        is_home = order.home == self._config.node
+        # What was not synced may be gone: of a node between the ends nothing was, by agreement.
+        is_stale = self._disk.is_new_boot and order.durability == "ingress"
+        if not (is_stale and not is_home):
+            pool = self._pool_for(order)
+            run = AgentRun(order, self._place(order.run), pool, self)
+            try:
+                run.start()
+            except TransferError as error:
+                run.stop()
+                if is_home:  # nobody else has what is missing
+                    run.broken(str(error))
+                    self._runs[order.run] = run
+                    return
+            else:
+                self._runs[order.run] = run
+                return
+        self._quarantine(order.run)
+        self._disk.renew()
+        self._begin_run(msgspec.structs.replace(order, is_late=True))
+
+    def _quarantine(self, run: str) -> None:
+        """Put aside what is damaged, for whoever wants to know why."""
+        folder = self._data / "quarantine"
+        folder.mkdir(exist_ok=True, mode=0o700)
+        target = folder / f"{run}-{self._disk.identity.life}"
+        (self._data / "runs" / run).rename(target)
 
     def _new_channel(self) -> Channel:
         channel = Channel(self, self._token, self._config.node)
@@ -156,7 +244,7 @@ class Agent:
             del self._callers[channel.peer]
         if channel is self._home:
             self._home = None
-            self._on_orphaned()
+            self.wait_for_home()
 
     # -- peers ---------------------------------------------------------------------------------
 
@@ -193,47 +281,83 @@ class Agent:
             self._home.send(message)
 
     def _from_home(self, channel: Channel, message: msg.AnyMessage, body: bytes) -> None:
-        self._home = channel
         match message:
+            case msg.Attach(id=order):
+                self._attach(channel, order)
+            case msg.FactsTaken() | msg.Offer() | msg.CloseInput() | msg.Recall() | msg.StopRun():
+                self._of_run(channel, message)
             case msg.PutFile(id=order):
                 sink = _FileBody(self._bundle_path(message), lambda: channel.send(msg.Done(order)))
                 sink.write(body)
                 sink.finish()
             case msg.SetPeers():
-                self._answer(message.id, self._set_peers(message))
+                self._answer(channel, message.id, self._set_peers(message))
             case msg.Prepare():
-                self._answer(message.id, self._prepare(message))
+                self._answer(channel, message.id, self._prepare(message))
             case msg.ProbeLink():
-                self._answer(message.id, self._probe(message))
-            case msg.Offer(id=order, run=name, inputs=inputs):
-                self._in_run(order, name, lambda run: run.offer(inputs))
-            case msg.CloseInput(id=order, run=name):
-                self._in_run(order, name, AgentRun.close_input)
-            case msg.StopRun(id=order, run=name):
-                stopped = self._runs.pop(name, None)
-                if stopped is not None:
-                    stopped.stop()
-                channel.send(msg.Done(order))
+                self._answer(channel, message.id, self._probe(message))
             case msg.TakeSample(id=order):
                 channel.send(msg.Sampled(order, self._sample()))
             case _:
                 raise TransferError(f"{type(message).__name__} is no order")
 
-    def _in_run(self, order: int, name: str, do: Callable[[AgentRun], None]) -> None:
+    def _of_run(
+        self,
+        channel: Channel,
+        message: msg.FactsTaken | msg.Offer | msg.CloseInput | msg.Recall | msg.StopRun,
+    ) -> None:
+        match message:
+            case msg.FactsTaken(run=name, number=number):
+                if name in self._runs:
+                    self._runs[name].facts.taken(number)
+            case msg.Offer(id=order, run=name, first=first, inputs=inputs):
+                self._in_run(
+                    channel, order, name, lambda run: msg.Took(order, run.offer(first, inputs))
+                )
+            case msg.CloseInput(id=order, run=name):
+                self._in_run(channel, order, name, AgentRun.close_input)
+            case msg.Recall(id=order, run=name):
+                self._in_run(channel, order, name, AgentRun.recall)
+            case msg.StopRun(id=order, run=name):
+                self._stop_run(name)
+                channel.send(msg.Done(order))
+
+    def _attach(self, channel: Channel, order: int) -> None:
+        """Take the caller for home, and tell it what the one before may not have heard."""
+        self._home = channel
+        if self._orphaning is not None:
+            self._orphaning.cancel()
+            self._orphaning = None
+        channel.send(msg.Attached(order, self._disk.identity.incarnation, tuple(self._runs)))
+        for run in self._runs.values():
+            run.facts.again()
+
+    def _stop_run(self, name: str) -> None:
+        run = self._runs.pop(name, None)
+        if run is not None:
+            run.stop()
+        hit("run.stop")
+        folder = self._data / "runs" / name
+        (folder / ORDER).unlink(missing_ok=True)  # first: without it nothing is restored
+        shutil.rmtree(folder, ignore_errors=True)
+        hit("run.removed")
+
+    def _in_run(
+        self, channel: Channel, order: int, name: str, do: Callable[[AgentRun], msg.Message | None]
+    ) -> None:
         run = self._runs.get(name)
-        if self._home is None:
-            return
         if run is None:
-            self._home.send(msg.Failure(order, f"run {name} is not prepared here"))
+            channel.send(msg.Failure(order, f"run {name} is not prepared here"))
             return
         try:
-            do(run)
+            answer = do(run)
         except JupiterError as error:
-            self._home.send(msg.Failure(order, str(error)))
-        else:
-            self._home.send(msg.Done(order))
+            answer = msg.Failure(order, str(error))
+        channel.send(answer or msg.Done(order))
 
-    def _answer(self, order: int, work: Coroutine[None, None, msg.Message | None]) -> None:
+    def _answer(
+        self, channel: Channel, order: int, work: Coroutine[None, None, msg.Message | None]
+    ) -> None:
         """Do work that takes a while and answer when it is done."""
 
         async def job() -> None:
@@ -246,17 +370,27 @@ class Agent:
             except Exception as error:  # a fault of this program; nobody must hang by it
                 sys.stderr.write(traceback.format_exc())
                 answer = msg.Failure(order, f"internal error: {type(error).__name__}: {error}")
-            if self._home is not None:
-                self._home.send(answer)
+            channel.send(answer)
 
         task = asyncio.ensure_future(job())
         self._jobs.add(task)
         task.add_done_callback(self._jobs.discard)
 
     async def _set_peers(self, order: msg.SetPeers) -> None:
-        for link in self._links.values():
-            await link.close()
-        self._links = {
+        write_safely(self._data / PEERS, msgspec.json.encode(order))
+        old, self._links = self._links, self._links_to(order)
+        for node, link in old.items():
+            if self._links.get(node) is not link:
+                await link.close()
+
+    def _links_to(self, order: msg.SetPeers) -> dict[NodeId, PeerLink]:
+        """Return links to all peers: those that there are, where nothing about them has changed."""
+        same = {
+            peer.node: self._links[peer.node]
+            for peer in order.peers
+            if peer.node in self._links and self._links[peer.node].peer == peer
+        }
+        return same | {
             peer.node: PeerLink(
                 peer,
                 self._config.node,
@@ -266,37 +400,54 @@ class Agent:
                 on_broken=self._broken,
             )
             for peer in order.peers
+            if peer.node not in same
         }
 
     async def _prepare(self, order: msg.Prepare) -> None:
         if order.run in self._runs:
-            raise TransferError(f"run {order.run} is prepared already")
-        folder = self._data / "runs" / order.run
-        pool = WorkerPool(
+            return
+        hit("run.prepare")
+        if order.is_late:
+            self._disk.renew()  # whatever this node was told of the run before is lost
+        pool = self._pool_for(order)
+        here = [task for task, node in order.mapping.items() if node == self._config.node]
+        try:
+            if not order.is_late:
+                found = await asyncio.gather(*map(pool.start, here), return_exceptions=True)
+                for problem in found:
+                    if problem is not None:
+                        raise problem
+            self._begin_run(order, pool)
+        except BaseException:
+            pool.close()
+            raise
+        hit("run.prepared")
+
+    def _begin_run(self, order: msg.Prepare, pool: WorkerPool | None = None) -> None:
+        """Begin a run of which nothing is on the disk."""
+        place = self._place(order.run)
+        shutil.rmtree(place.folder, ignore_errors=True)
+        place.folder.mkdir(parents=True, mode=0o700)
+        run = AgentRun(order, place, pool or self._pool_for(order), self)
+        self._runs[order.run] = run
+        run.start()
+        if order.durability != "none":
+            # Last: a run with this file can be restored.
+            write_safely(place.folder / ORDER, msgspec.json.encode(order))
+
+    def _place(self, run: str) -> Place:
+        identity = self._disk.identity
+        folder = self._data / "runs" / run
+        node, cores = self._config.node, self._config.cores
+        return Place(node, cores, folder, identity.incarnation, identity.life)
+
+    def _pool_for(self, order: msg.Prepare) -> WorkerPool:
+        return WorkerPool(
             order.code,
             self._data / "apps" / order.bundle,
             self._data / "logs" / order.run,
             self._config.slowdown,
         )
-        here = [task for task, node in order.mapping.items() if node == self._config.node]
-        try:
-            found = await asyncio.gather(*map(pool.start, here), return_exceptions=True)
-            for problem in found:
-                if problem is not None:
-                    raise problem
-            run = AgentRun(
-                order,
-                node=self._config.node,
-                cores=self._config.cores,
-                folder=folder,
-                pool=pool,
-                agency=self,
-            )
-        except BaseException:
-            pool.close()
-            raise
-        self._runs[order.run] = run
-        run.start()
 
     async def _probe(self, order: msg.ProbeLink) -> msg.Probed:
         link = self._links.get(order.target)

@@ -159,6 +159,8 @@ class PeerLink:
         on_broken: Callable[[str], None],
     ) -> None:
         self.is_data = peer.is_data
+        self.peer = peer
+        """Where it leads, and how it is shaped."""
         self._peer = peer
         self._node = node
         self._token = token

@@ -3,29 +3,59 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from jupiter.agent.config import config_of
 from jupiter.agent.facts import FactBook
+from jupiter.agent.inlet import Inlet
+from jupiter.agent.journal import FULL, Journal
+from jupiter.agent.keeper import Keeper
 from jupiter.agent.link import Outgoing
 from jupiter.agent.spool import BodyFiles, Discard, Spool, write_parts
 from jupiter.agent.workers import Ended, Request, Running, WorkerPool
 from jupiter.aio.channel import BodySink
 from jupiter.aio.clock import monotonic_s
+from jupiter.aio.failpoints import hit
+from jupiter.control.config import NodeConfig
 from jupiter.control.node import Node
 from jupiter.errors import TaskError, TransferError
 from jupiter.model import actions as act
 from jupiter.model import events as ev
 from jupiter.model import messages as msg
+from jupiter.model import records as rec
 from jupiter.model import words
-from jupiter.model.ids import INGRESS, SINK, ItemId, NodeId, TaskId, item_id
-from jupiter.model.items import Attempt, Delivery, Part
+from jupiter.model.ids import INGRESS, SINK, ItemId, NodeId, TaskId
+from jupiter.model.items import Attempt, Delivery, Part, PartRef
 from jupiter.model.view import View
 
 Key = tuple[TaskId, ItemId, Attempt]
+FULL_WAIT_S = 0.5
+"""After which a sender whose delivery found a full disk is asked to say it again."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """The node of a run, and what the run may have of it.
+
+    Attributes:
+        node: Name.
+        cores: Executions of one core each that can run here at once.
+        folder: For everything of the run; made where it does not exist.
+        incarnation: As for `NodeConfig`.
+        life: Of the process, as for `FactBook`.
+    """
+
+    node: NodeId
+    cores: int
+    folder: Path
+    incarnation: int
+    life: int
 
 
 class Agency(Protocol):
@@ -35,7 +65,10 @@ class Agency(Protocol):
         """Send a message to another node, as far as the way to it works."""
 
     def report(self, message: msg.Facts) -> None:
-        """Tell home."""
+        """Tell home, if home is there."""
+
+    def die(self, reason: str) -> None:
+        """End this process at once, as after a power cut: its disk cannot be trusted."""
 
 
 class _Attempt:
@@ -57,35 +90,33 @@ class AgentRun:
 
     Args:
         prepare: What home ordered.
-        node: Name of this node.
-        cores: Executions of one core each that can run here at once.
-        folder: For the files of the run.
+        place: Where it runs.
         pool: Its workers; those of the tasks mapped here have started.
         agency: The way to the others.
     """
 
     def __init__(
-        self,
-        prepare: msg.Prepare,
-        *,
-        node: NodeId,
-        cores: int,
-        folder: Path,
-        pool: WorkerPool,
-        agency: Agency,
+        self, prepare: msg.Prepare, place: Place, pool: WorkerPool, agency: Agency
     ) -> None:
         self.name = prepare.run
-        self._node = node
+        self.prepare = prepare
+        self._node = place.node
+        self._place = place
         self._pool = pool
         self._agency = agency
-        self._spool = Spool(folder)
+        self._spool = Spool(place.folder / "spool")
         self._results = Path(prepare.results_dir)
-        self._facts = FactBook(prepare.run, node, agency.report)
-        self._machines = Node(config_of(prepare, node, cores))
+        self.facts = FactBook(prepare.run, place.node, agency.report, place.life)
+        self._facts = self.facts
+        self._machines = Node(self._config())
         self._known = {plan.name for plan in prepare.tasks}
-        if node == prepare.home:
+        self._inlet: Inlet | None = None
+        if place.node == prepare.home:
             self._known.add(SINK)
-        self._paths: deque[tuple[str, ...]] = deque()
+        self._keeper: Keeper | None = None
+        if prepare.durability != "none":
+            journal = Journal(place.folder / "journal", agency.die)
+            self._keeper = Keeper(journal, self._spool, self.tell)
         self._events: deque[ev.Event] = deque()
         self._is_stepping = False
         self._is_stopped = False
@@ -111,40 +142,100 @@ class AgentRun:
             act.Publish: self._publish,
             act.Resolve: self._resolve,
             act.Drained: self._drained,
+            act.Persist: self._persist,
             act.Evict: self._nothing,
         }
 
+    def _config(self, *, is_back: bool = False) -> NodeConfig:
+        place = self._place
+        return config_of(self.prepare, place.node, place.cores, place.incarnation, is_back=is_back)
+
     def start(self) -> None:
-        """Begin."""
+        """Begin, or go on after a restart from what is on the disk.
+
+        Raises:
+            OSError: The disk cannot be read or written.
+            TransferError: What is on it is damaged beyond repair.
+        """
+        records: list[rec.Record] = []
+        if self._keeper is not None:
+            records = self._recover(self._keeper)
+        is_home = self._node == self.prepare.home
         self._is_stepping = True
-        self._do(self._machines.start(monotonic_s()))
+        if records:
+            hit("run.restore")
+            self._machines = Node(self._config(is_back=True))
+            self._machines.restore(records, monotonic_s())
+            self._epoch = self._machines.view.epoch
+            self._members = tuple(self._machines.view.members)
+            self._spool.sweep(self._machines.keeps_inputs, self._machines.keeps_outputs)
+            hit("run.restored")
+        if is_home:
+            ingress = self._machines.ingress
+            self._inlet = Inlet(
+                self._spool,
+                is_copied=self._keeper is not None,
+                count=ingress.count if ingress is not None else 0,
+                tell=self.tell,
+                on_broken=self.broken,
+            )
+        now = monotonic_s()
+        self._do(self._machines.resume(now) if records else self._machines.start(now))
         self._go_on()
+        if records:
+            hit("run.resumed")
+
+    def _recover(self, keeper: Keeper) -> list[rec.Record]:
+        """Return what was written down before; nothing where this node must begin anew.
+
+        Raises:
+            TransferError: Home's journal is damaged; nobody else has what is missing.
+        """
+        recovered = keeper.recover(self._results)
+        for note in recovered.notes:
+            self._facts.note(msg.Noted(f"node {self._node}: {note}"))
+        if recovered.is_damaged:
+            raise TransferError(f"node {self._node}: {'; '.join(recovered.notes)}")
+        return recovered.records
 
     # -- from home -----------------------------------------------------------------------------
 
-    def offer(self, inputs: Sequence[Sequence[str]]) -> None:
-        """Offer inputs to the ingress.
+    def offer(self, first: int, inputs: Sequence[Sequence[str]]) -> int:
+        """Offer inputs to the ingress; return how many it has been offered in all.
 
         Raises:
-            TransferError: An input file cannot be read.
+            TransferError: This is not home's agent, or inputs before these are missing.
         """
-        for paths in inputs:
-            parts = []
-            for path in paths:
-                try:
-                    parts.append(Part(Path(path).name, Path(path).stat().st_size))
-                except OSError as error:
-                    raise TransferError(f"input {path} cannot be read: {error.strerror}") from error
-            name = parts[0].name if parts else ""
-            self._paths.append(tuple(paths))
-            self.tell(ev.Offered(name, tuple(parts)))
+        if self._inlet is None:
+            raise TransferError(f"node {self._node} is not home in run {self.name}")
+        self._inlet.offer(first, inputs)
+        return self._inlet.count
 
     def close_input(self) -> None:
         """Note that no more inputs will come."""
-        self.tell(ev.InputClosed())
+        if self._inlet is not None:
+            self._inlet.close()
+
+    def recall(self) -> None:
+        """Tell home again of all items that were accepted and that have ended."""
+        if self._keeper is None:
+            return
+        now = monotonic_s()
+        for record in self._keeper.records():
+            match record:
+                case rec.Accepted(seq, name):
+                    self._facts.note(msg.Accepted(seq, name, now, now))
+                case rec.Committed(endings=endings):
+                    for end in endings:
+                        ended = msg.Ended(end.seq, end.outcome, end.detail, end.results, now)
+                        self._facts.note(ended)
+        ingress = self._machines.ingress
+        if ingress is not None and ingress.is_drained:
+            self._facts.note(msg.RunDrained())
+        self._facts.flush()
 
     def stop(self) -> None:
-        """Kill the workers and remove the files."""
+        """Kill the workers and write nothing more."""
         self._is_stopped = True
         for timer in self._timers:
             timer.cancel()
@@ -153,8 +244,16 @@ class AgentRun:
                 attempt.limit.cancel()
         for job in self._jobs:
             job.cancel()
+        if self._inlet is not None:
+            self._inlet.stop()
         self._pool.close()
         self._facts.flush()
+        if self._keeper is not None:
+            self._keeper.close()
+
+    def remove(self) -> None:
+        """Remove everything of this run, which has stopped."""
+        hit("run.stop")
         self._spool.remove()
 
     def broken(self, reason: str) -> None:
@@ -174,11 +273,33 @@ class AgentRun:
         if isinstance(word, words.Deliver):
             delivery = word.delivery
             if self._wants(delivery, len(body)):
-                if delivery.parts and not self._spool.carry(delivery):
-                    paths = self._spool.open_inputs(delivery)
-                    write_parts(paths, [part.size_bytes for part in delivery.parts], body)
+                try:
+                    self._store(delivery, body)
+                except OSError as error:
+                    self._spool.forget_inputs(delivery)
+                    self._refuse(sender, error)
+                    return
                 self._facts.transfer(delivery, sender, message.sent_s)
         self._received(message, sender)
+
+    def _store(self, delivery: Delivery, body: bytes) -> None:
+        if delivery.parts and not self._spool.carry(delivery):
+            hit("body.write")
+            paths = self._spool.open_inputs(delivery)
+            write_parts(paths, [part.size_bytes for part in delivery.parts], body)
+            hit("body.written")
+
+    def _refuse(self, sender: NodeId, error: OSError) -> None:
+        """Take nothing while the disk is full: the sender keeps it, and is asked for it again."""
+        if error.errno not in FULL:
+            raise error
+
+        def ask() -> None:
+            self._timers.discard(handle)
+            self._agency.post(sender, Outgoing(msg.Again(self.name)))
+
+        handle = asyncio.get_running_loop().call_later(FULL_WAIT_S, ask)
+        self._timers.add(handle)
 
     def receive_long(self, message: msg.Say, size: int, sender: NodeId) -> BodySink:
         """Return where the long body of a delivery goes.
@@ -245,7 +366,7 @@ class AgentRun:
             raise
         finally:
             self._is_stepping = False
-        if machines.view.epoch != self._epoch:
+        if machines.view.epoch > self._epoch:
             self._epoch = machines.view.epoch
             self._tell_changes(machines.view)
             early, self._early = self._early, {}
@@ -274,6 +395,8 @@ class AgentRun:
         message = msg.Say(send.number, self.name, monotonic_s(), send.word)
         if isinstance(send.word, words.Deliver):
             refs = send.refs
+            if self._spool.has_unchecked and not self._are_sound(refs):
+                return
             size = send.word.delivery.size_bytes
             out = Outgoing(message, size, lambda: self._spool.paths_of(refs))
         else:
@@ -283,13 +406,53 @@ class AgentRun:
     def _hand(self, hand: act.Hand) -> None:
         sent_s = monotonic_s()
         if hand.delivery.parts:
+            if self._spool.has_unchecked and not self._are_sound(hand.refs):
+                return
+            hit("inputs.hand")
             self._spool.link_inputs(hand.delivery, hand.refs)
         self._facts.transfer(hand.delivery, self._node, sent_s)
 
+    def _are_sound(self, refs: Sequence[PartRef]) -> bool:
+        """Return whether outputs from before a restart can be used; else say that they cannot."""
+        for ref in refs:
+            folder = self._spool.output_folder(ref.task, ref.item)
+            parts = [each.part for each in refs if (each.task, each.item) == (ref.task, ref.item)]
+            if self._is_damaged(ref.task, ref.item, folder, [(p.name, p) for p in parts]):
+                return False
+        return True
+
+    def _is_damaged(
+        self, task: TaskId, item: ItemId, folder: str, files: Sequence[tuple[str, Part]]
+    ) -> bool:
+        if self._keeper is None or not folder:
+            return False
+        fault = self._keeper.repair(folder, files)
+        if fault:
+            what = "accepted input" if task == INGRESS else f"files of task {task}"
+            reason = f"{what} for item {item} on node {self._node}: {fault}"
+            self._facts.note(msg.Noted(f"{reason}; made again"))
+            self._events.append(ev.Damaged(item, task, reason))
+        return bool(fault)
+
+    # -- records -------------------------------------------------------------------------------
+
+    def _persist(self, persist: act.Persist) -> None:
+        if self._keeper is None:
+            raise TransferError("a record of a run that keeps none")
+        record = persist.record
+        if isinstance(record, rec.Accepted) and self._inlet is not None:
+            self._inlet.accepted(record.seq)
+        if self._keeper.persist(persist):
+            self._events.append(ev.Kept(record))
+
+    # -- files ---------------------------------------------------------------------------------
+
     def _drop_inputs(self, drop: act.DropInputs) -> None:
+        hit("inputs.drop")
         self._spool.drop_inputs(drop.task, drop.item, drop.epoch)
 
     def _drop_outputs(self, drop: act.DropOutputs) -> None:
+        hit("outputs.drop")
         self._spool.drop_outputs(drop.task, drop.item)
 
     def _drop_batches(self, drop: act.DropBatches) -> None:
@@ -305,7 +468,18 @@ class AgentRun:
             failed = ev.Failed(run.item, run.task, run.attempt, str(error), is_final=True)
             self._events.append(failed)
             return
-        folder = self._spool.new_folder()
+        if self._spool.has_unchecked:
+            parts = [part for each in run.inputs for part in each.parts]
+            stored = list(zip(names, parts, strict=True))
+            inputs_folder = self._spool.input_folder(run.task, run.item, epoch)
+            if self._is_damaged(run.task, run.item, inputs_folder, stored):
+                return
+        hit("attempt.run")
+        try:
+            folder = self._spool.new_folder()
+        except OSError as problem:
+            self._events.append(_failed_by(run, problem))
+            return
         request = Request(
             run.item,
             run.attempt[1],
@@ -321,6 +495,7 @@ class AgentRun:
 
     def _ended(self, attempt: _Attempt, ended: Ended) -> None:
         run = attempt.run
+        hit("attempt.end")
         self._forget(run.task, run.item, run.attempt)
         parts: tuple[Part, ...] = ()
         error = ended.error
@@ -399,17 +574,34 @@ class AgentRun:
     # -- the two ends --------------------------------------------------------------------------
 
     def _accept(self, accept: act.Accept) -> None:
-        self._spool.give(INGRESS, item_id(accept.seq), self._paths.popleft())
+        hit("item.accept")
+        if self._inlet is not None:
+            if self._keeper is None:
+                self._inlet.accepted(accept.seq)
+            self._inlet.feed()
         self._facts.note(msg.Accepted(accept.seq, accept.name, accept.offered_s, monotonic_s()))
 
     def _publish(self, publish: act.Publish) -> None:
+        hit("results.show")
+        moved: list[str] = []
         for delivery, names in publish.commit.results:
             if delivery.parts:
-                self._spool.move_results(delivery, self._results, names)
-        self._events.append(ev.Shown(publish.commit.number))
+                moved += self._spool.move_results(delivery, self._results, names)
+        hit("results.renamed")
+        shown = ev.Shown(publish.commit.number)
+        if self._keeper is None or not moved:
+            self._events.append(shown)
+            return
+
+        def synced() -> None:
+            hit("results.synced")
+            self.tell(shown)
+
+        self._keeper.sync_files(moved, [str(self._results)], synced)
 
     def _resolve(self, resolve: act.Resolve) -> None:
         end = resolve.ending
+        hit("item.resolve")
         self._facts.note(msg.Ended(end.seq, end.outcome, end.detail, end.results, monotonic_s()))
 
     def _drained(self, drained: act.Drained) -> None:
@@ -418,3 +610,9 @@ class AgentRun:
 
     def _nothing(self, action: act.Action) -> None:
         """Carry out what has no effect here: everything is on disk from the start."""
+
+
+def _failed_by(run: act.Run, problem: OSError) -> ev.Failed:
+    """Return the end of an attempt that this node's disk is to blame for."""
+    reason = f"node cannot store its outputs: {os.strerror(problem.errno or errno.EIO)}"
+    return ev.Failed(run.item, run.task, run.attempt, reason, is_ours=problem.errno in FULL)

@@ -3,6 +3,9 @@
 Every execution has a folder for its inputs, another in each epoch, and one for the outputs of each
 attempt. A received part gets its final name only when all its bytes are there and agree; parts
 that stay on the node are linked, not copied.
+
+What is in the spool is found again after a restart by the journal, which names the folder of
+everything that it speaks of; all else is swept away.
 """
 
 from __future__ import annotations
@@ -10,8 +13,10 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from hashlib import file_digest
 from pathlib import Path
+from typing import Literal
 
 from jupiter.errors import TaskError, TransferError
 from jupiter.kit.names import file_name_fault
@@ -21,20 +26,26 @@ from jupiter.model.items import Attempt, Delivery, Part, PartRef
 COPY_BYTES = 1 << 18
 """Bytes read and sent at a time."""
 
+Kind = Literal["in", "out", "given"]
+"""Inputs of executions; what attempts write, and bodies that come in; inputs of the stream."""
+Key = tuple[TaskId, ItemId]
+
 
 class _Inputs:
     """The input folder of one execution in one epoch.
 
     Attributes:
         by_parent: The names under which parts are stored, by producer.
+        parts: What they are, by producer.
         attempts: Of the producer, which made them.
     """
 
-    __slots__ = ("attempts", "by_parent", "folder")
+    __slots__ = ("attempts", "by_parent", "folder", "parts")
 
     def __init__(self, folder: str) -> None:
         self.folder = folder
         self.by_parent: dict[TaskId, list[str]] = {}
+        self.parts: dict[TaskId, tuple[Part, ...]] = {}
         self.attempts: dict[TaskId, Attempt] = {}
 
 
@@ -47,14 +58,27 @@ class Spool:
 
     def __init__(self, root: Path) -> None:
         self._root = str(root)
-        root.mkdir(parents=True, mode=0o700)
+        for kind in ("in", "out", "given"):
+            Path(root, kind).mkdir(parents=True, mode=0o700, exist_ok=True)
         self._folders = 0
         # Empty folders for further executions: making and removing one each time costs more than
         # all else that an agent does for a small item.
-        self._free: list[str] = []
-        self._inputs: dict[tuple[TaskId, ItemId], dict[int, _Inputs]] = {}  # by epoch
-        self._outputs: dict[tuple[TaskId, ItemId], str] = {}
-        self._given: dict[tuple[TaskId, ItemId], tuple[str, ...]] = {}
+        self._free: dict[str, list[str]] = {"in": [], "out": [], "given": []}
+        self._inputs: dict[Key, dict[int, _Inputs]] = {}  # by epoch
+        self._outputs: dict[Key, str] = {}
+        self._given: dict[Key, tuple[str, ...]] = {}
+        # Folders from before a restart, whose files were not compared with their digests yet.
+        self._unchecked: set[str] = set()
+
+    @property
+    def root(self) -> str:
+        """Its folder."""
+        return self._root
+
+    @property
+    def has_unchecked(self) -> bool:
+        """Whether there are files from before a restart that nobody has looked at."""
+        return bool(self._unchecked)
 
     # -- inputs --------------------------------------------------------------------------------
 
@@ -82,8 +106,19 @@ class Spool:
             self._keep_apart(folder, by_parent, names)
             names = [f"{delivery.source}~{name}" for name in names]
         by_parent[delivery.source] = names
+        inputs.parts[delivery.source] = delivery.parts
         inputs.attempts[delivery.source] = delivery.attempt
         return [f"{folder}/{name}" for name in names]
+
+    def forget_inputs(self, delivery: Delivery) -> None:
+        """Forget the parts of a delivery that could not be stored."""
+        inputs = self._inputs.get((delivery.target, delivery.item), {}).get(delivery.epoch)
+        if inputs is None:
+            return
+        for name in inputs.by_parent.pop(delivery.source, ()):
+            Path(inputs.folder, name).unlink(missing_ok=True)
+        inputs.parts.pop(delivery.source, None)
+        inputs.attempts.pop(delivery.source, None)
 
     def take_in(self, delivery: Delivery, paths: Sequence[str]) -> None:
         """Move the parts of a delivery, which lie somewhere here, to where they belong."""
@@ -103,7 +138,10 @@ class Spool:
         for epoch, old in epochs.items():
             if epoch < delivery.epoch and old.attempts.get(source) == delivery.attempt:
                 stored = [f"{old.folder}/{name}" for name in old.by_parent[source]]
-                if all(map(os.path.exists, stored)):  # else a transfer was cut short
+                is_sound = old.folder not in self._unchecked or not _fault(
+                    stored, old.parts[source]
+                )
+                if is_sound and all(map(os.path.exists, stored)):  # else a transfer was cut short
                     for path, target in zip(stored, self.open_inputs(delivery), strict=True):
                         _link(path, target)
                     return True
@@ -127,6 +165,13 @@ class Spool:
         """Return the folder that an execution reads from."""
         return self._inputs_of(task, item, epoch).folder
 
+    def input_paths(self, delivery: Delivery) -> list[str]:
+        """Return where the parts of a delivery are stored; nothing where they are not."""
+        inputs = self._inputs.get((delivery.target, delivery.item), {}).get(delivery.epoch)
+        if inputs is None:
+            return []
+        return [f"{inputs.folder}/{name}" for name in inputs.by_parent.get(delivery.source, ())]
+
     def _inputs_of(self, task: TaskId, item: ItemId, epoch: int) -> _Inputs:
         key = (task, item)
         epochs = self._inputs.get(key)
@@ -134,7 +179,7 @@ class Spool:
             epochs = self._inputs[key] = {}
         inputs = epochs.get(epoch)
         if inputs is None:
-            inputs = epochs[epoch] = _Inputs(self._new_folder())
+            inputs = epochs[epoch] = _Inputs(self.new_folder("in"))
         return inputs
 
     def _keep_apart(
@@ -144,27 +189,37 @@ class Spool:
             for k, name in enumerate(stored):
                 if name in names:
                     stored[k] = f"{parent}~{name}"
-                    Path(folder, name).rename(Path(folder, stored[k]))
+                    old, new = Path(folder, name), Path(folder, stored[k])
+                    if old.exists() or not new.exists():  # else it was renamed before a restart
+                        old.rename(new)
 
-    def _new_folder(self) -> str:
-        """Return an empty folder."""
-        if self._free:
-            return self._free.pop()
+    # -- folders -------------------------------------------------------------------------------
+
+    def new_folder(self, kind: Kind = "out") -> str:
+        """Return an empty folder; by default for an attempt to write into, or for a body."""
+        free = self._free[kind]
+        if free:
+            return free.pop()
         self._folders += 1
-        folder = f"{self._root}/{self._folders}"
+        folder = f"{self._root}/{kind}/{self._folders}"
         os.mkdir(folder, mode=0o700)
         return folder
 
-    def _free_folder(self, folder: str) -> None:
-        """Empty a folder and keep it for another execution."""
+    def discard(self, folder: str) -> None:
+        """Empty a folder and keep it for another use."""
+        self._unchecked.discard(folder)
         try:
-            with os.scandir(folder) as entries:
-                for entry in entries:
+            with os.scandir(folder) as found:
+                for entry in found:
                     os.unlink(entry.path)
         except OSError:  # a task has made a folder in it
             shutil.rmtree(folder, ignore_errors=True)
         else:
-            self._free.append(folder)
+            self._free[folder.rsplit("/", 2)[1]].append(folder)
+
+    def place_of(self, folder: str) -> str:
+        """Return the name of a folder within the spool, as the journal has it."""
+        return folder[len(self._root) + 1 :]
 
     def drop_inputs(self, task: TaskId, item: ItemId, epoch: int) -> None:
         """Remove the input folders of an execution, those of later epochs excepted."""
@@ -172,7 +227,7 @@ class Spool:
         if epochs is None:
             return
         for each in [each for each in epochs if each <= epoch]:
-            self._free_folder(epochs.pop(each).folder)
+            self.discard(epochs.pop(each).folder)
         if not epochs:
             del self._inputs[task, item]
 
@@ -181,15 +236,11 @@ class Spool:
         for task, item in [key for key in self._inputs if is_batch(key[1])]:
             if task != SINK or item not in but:
                 for inputs in self._inputs.pop((task, item)).values():
-                    self._free_folder(inputs.folder)
+                    self.discard(inputs.folder)
         for task, item in [key for key in self._outputs if is_batch(key[1])]:
             self.drop_outputs(task, item)
 
     # -- outputs -------------------------------------------------------------------------------
-
-    def new_folder(self) -> str:
-        """Return an empty folder, for an attempt to write into or for a body that comes in."""
-        return self._new_folder()
 
     def keep_outputs(
         self, task: TaskId, item: ItemId, folder: str, names: Sequence[str]
@@ -211,22 +262,26 @@ class Spool:
             if not stat.S_ISREG(status.st_mode):
                 raise TaskError(f"output {name!r} of task {task} is no regular file")
             parts.append(Part(name, status.st_size))
-        before = self._outputs.get((task, item))
-        if before is not None:
-            self._free_folder(before)
-        self._outputs[task, item] = folder
+        self.own(task, item, folder)
         return tuple(parts)
 
-    def discard(self, folder: str) -> None:
-        """Remove what was written into a new folder."""
-        self._free_folder(folder)
+    def own(self, task: TaskId, item: ItemId, folder: str) -> None:
+        """Note whose outputs a folder holds, or whose files as an accepted input."""
+        before = self._outputs.get((task, item))
+        if before is not None:
+            self.discard(before)
+        self._outputs[task, item] = folder
+
+    def output_folder(self, task: TaskId, item: ItemId) -> str:
+        """Return where the outputs of an execution are; empty where there are none."""
+        return self._outputs.get((task, item), "")
 
     def drop_outputs(self, task: TaskId, item: ItemId) -> None:
         """Remove the outputs of an execution, or forget the files of an accepted input."""
         self._given.pop((task, item), None)
         folder = self._outputs.pop((task, item), None)
         if folder is not None:
-            self._free_folder(folder)
+            self.discard(folder)
 
     def give(self, task: TaskId, item: ItemId, paths: tuple[str, ...]) -> None:
         """Note where the files of an accepted input lie; they are read there and not changed."""
@@ -257,22 +312,114 @@ class Spool:
         for path, target in zip(paths, self.open_inputs(delivery), strict=True):
             _link(path, target)
 
-    def move_results(self, delivery: Delivery, folder: Path, names: Sequence[str]) -> None:
-        """Put the stored parts of a delivery under their final names, complete or not at all."""
-        inputs = self._inputs_of(delivery.target, delivery.item, delivery.epoch)
-        stored = inputs.by_parent.pop(delivery.source)
-        for name, final in zip(stored, names, strict=True):
-            source, target = f"{inputs.folder}/{name}", f"{folder}/{final}"
+    def move_results(
+        self, delivery: Delivery, folder: Path, names: Sequence[str]
+    ) -> tuple[str, ...]:
+        """Put the stored parts of a delivery under their final names, each complete or not at all.
+
+        Doing it again changes nothing.
+
+        Returns:
+            Their paths.
+        """
+        inputs = self._inputs.get((delivery.target, delivery.item), {}).get(delivery.epoch)
+        stored = inputs.by_parent.pop(delivery.source, None) if inputs is not None else None
+        moved = []
+        for source, final in zip(stored or (), names, strict=bool(stored)):
+            assert inputs is not None  # noqa: S101 - for the type checker
+            path, target = f"{inputs.folder}/{source}", f"{folder}/{final}"
             try:
-                os.replace(source, target)
+                os.replace(path, target)
+            except FileNotFoundError:
+                continue  # it was moved before a restart
             except OSError:  # another file system
                 partial = f"{folder}/.{final}.partial"
-                shutil.copyfile(source, partial)
+                shutil.copyfile(path, partial)
                 os.replace(partial, target)
+            moved.append(target)
+        return tuple(moved)
 
     def remove(self) -> None:
         """Remove everything of this run."""
         shutil.rmtree(self._root, ignore_errors=True)
+
+    # -- after a restart -----------------------------------------------------------------------
+
+    def adopt_inputs(self, delivery: Delivery, place: str) -> None:
+        """Take up the folder that the journal names for the parts of a delivery."""
+        epochs = self._inputs.setdefault((delivery.target, delivery.item), {})
+        folder = f"{self._root}/{place}"
+        inputs = epochs.get(delivery.epoch)
+        if inputs is None or inputs.folder != folder:
+            inputs = epochs[delivery.epoch] = _Inputs(folder)
+            os.makedirs(folder, mode=0o700, exist_ok=True)
+        self._unchecked.add(folder)
+        for path in self.open_inputs(delivery):
+            # The other parent of a name may have come after what the journal knows.
+            apart = f"{folder}/{delivery.source}~{os.path.basename(path)}"
+            if not os.path.lexists(path) and os.path.lexists(apart):
+                os.rename(apart, path)
+
+    def adopt_outputs(self, task: TaskId, item: ItemId, place: str) -> None:
+        """Take up the folder that the journal names for outputs, or for an accepted input."""
+        folder = self._outputs[task, item] = f"{self._root}/{place}"
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        self._unchecked.add(folder)
+
+    def sweep(
+        self,
+        keeps_inputs: Callable[[TaskId, ItemId], bool],
+        keeps_outputs: Callable[[TaskId, ItemId], bool],
+    ) -> None:
+        """Remove what is needed no more, and every folder that nothing speaks of."""
+        for key in [key for key in self._inputs if not keeps_inputs(*key)]:
+            del self._inputs[key]
+        for key in [key for key in self._outputs if not keeps_outputs(*key)]:
+            del self._outputs[key]
+        known = {inputs.folder for epochs in self._inputs.values() for inputs in epochs.values()}
+        known.update(self._outputs.values())
+        self._unchecked &= known
+        for kind in self._free:
+            for entry in list(os.scandir(f"{self._root}/{kind}")):
+                if entry.name.isdecimal():
+                    self._folders = max(self._folders, int(entry.name))
+                if entry.path not in known:
+                    if entry.is_dir(follow_symlinks=False):
+                        self.discard(entry.path)
+                    else:
+                        os.unlink(entry.path)
+
+    def unchecked_fault(self, folder: str, parts: Iterable[tuple[str, Part]]) -> str:
+        """Compare files from before a restart with what was written down, once.
+
+        Returns:
+            What is wrong; empty where all is well, or was looked at before.
+        """
+        if folder not in self._unchecked:
+            return ""
+        return _fault([f"{folder}/{name}" for name, _ in parts], [part for _, part in parts])
+
+    def is_checked(self, folder: str) -> None:
+        """Note that a folder holds what it should."""
+        self._unchecked.discard(folder)
+
+
+def _fault(paths: Sequence[str], parts: Sequence[Part]) -> str:
+    """Return what is wrong with files; empty where nothing is."""
+    for path, part in zip(paths, parts, strict=True):
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError as error:
+            return f"{part.name} cannot be read: {error.strerror}"
+        with open(fd, "rb") as file:
+            status = os.fstat(fd)
+            if not stat.S_ISREG(status.st_mode):
+                return f"{part.name} is no regular file"
+            if status.st_size != part.size_bytes:
+                return f"{part.name} has {status.st_size} bytes, not {part.size_bytes}"
+            if part.digest and file_digest(file, "sha256").hexdigest() != part.digest:
+                return f"{part.name} is not what was written"
+    return ""
 
 
 class BodyFiles:

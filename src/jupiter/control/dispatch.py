@@ -335,6 +335,8 @@ class Dispatcher:
     def _failed(self, event: ev.Failed) -> list[act.Action]:
         self._free(event.task)
         execution = self._executions[event.task, event.item]
+        if event.is_ours:
+            return self._pause(execution)
         execution.failures += 1
         if not event.is_final and execution.failures <= self._tasks[event.task].plan.retries:
             return self._pause(execution)
@@ -342,11 +344,18 @@ class Dispatcher:
         detail = f"task {event.task} failed in {tries}: {event.reason}"
         return self._elect(execution, "failed", (), detail)
 
+    def lose(self, task: TaskId, item: ItemId) -> list[act.Action]:
+        """Forget an execution whose files cannot be used; its inputs will come again."""
+        self._tasks[task].join.drop(item)
+        execution = self._executions.get((task, item))
+        actions = self._discard((task, item), execution) if execution is not None else []
+        return [*actions, act.DropInputs(item, task, self._epoch)]
+
     def _pause(self, execution: Execution) -> list[act.Action]:
         execution.state = State.PAUSED
         item = execution.inputs[0].item
         timer = ev.Timer("retry", execution.task, item, attempt=execution.attempt)
-        return [act.SetTimer(timer, delay_s(execution.failures))]
+        return [act.SetTimer(timer, delay_s(max(1, execution.failures)))]
 
     def _due(self, timer: ev.Timer) -> list[act.Action]:
         execution = self._executions.get((timer.task, timer.item))

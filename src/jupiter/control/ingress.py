@@ -40,6 +40,7 @@ class Ingress:
         self._next = 0
         self._accepting: dict[int, tuple[rec.Accepted, float]] = {}
         self._open: dict[int, tuple[Part, ...]] = {}
+        self._lost: dict[int, str] = {}
         self._held: dict[int, None] = {}
         self._parked: dict[int, None] = {}
         self._is_closed = False
@@ -53,6 +54,11 @@ class Ingress:
     def total(self) -> int:
         """Items there will ever be; -1 while that is open."""
         return self._next if self._is_closed else -1
+
+    @property
+    def is_drained(self) -> bool:
+        """Whether every item has ended and no more will come."""
+        return self._is_drained
 
     @property
     def count(self) -> int:
@@ -113,6 +119,7 @@ class Ingress:
             self.settled.add(seq)
             self._held.pop(seq, None)
             self._parked.pop(seq, None)
+            self._lost.pop(seq, None)
             if self._open.pop(seq, None) is not None:
                 actions.append(act.DropOutputs(item_id(seq), INGRESS))
         return actions
@@ -147,8 +154,13 @@ class Ingress:
         return [accept, *self._send(seq, record.parts)] if self._epoch else [accept]
 
     def _send(self, seq: int, parts: tuple[Part, ...]) -> list[act.Action]:
-        refs = tuple([PartRef(item_id(seq), INGRESS, part) for part in parts])
-        routed = self._router.route(Produced("", seq, (seq,), refs))
+        reason = self._lost.get(seq, "")
+        if reason:
+            produced = Produced("", seq, (seq,), outcome="failed", detail=reason)
+        else:
+            refs = tuple([PartRef(item_id(seq), INGRESS, part) for part in parts])
+            produced = Produced("", seq, (seq,), refs)
+        routed = self._router.route(produced)
         return [act.Send(each.delivery, each.refs) for each in routed]
 
     def _end(self) -> list[act.Action]:
@@ -164,9 +176,16 @@ class Ingress:
         """Return whether the files of an input are needed."""
         return seq in self._open
 
+    def lose(self, seq: int, reason: str) -> None:
+        """Note that an accepted input cannot be read: from the next epoch on it fails, visibly."""
+        if seq in self._open:
+            self._lost[seq] = reason
+
     def restore(self, record: rec.Record) -> None:
         """Take in what this node wrote down before it died."""
         match record:
+            case rec.Lost(item, task, reason) if task == INGRESS:
+                self.lose(int(item), reason)
             case rec.Accepted(seq, _, parts):
                 self._next = seq + 1
                 self._open[seq] = parts

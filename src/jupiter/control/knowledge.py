@@ -48,6 +48,11 @@ class Knowledge:
         self.view = view
         self.is_member = view.members.get(self._node) == self._incarnation
 
+    def forget_some(self) -> None:
+        """Take part no more until a new epoch begins: something that was written down is lost."""
+        self._incarnation += 1
+        self.is_member = False
+
     def propose(self, view: View) -> rec.Record:
         """Return what is to be written down before a view is taken up."""
         self._adopting = view.epoch

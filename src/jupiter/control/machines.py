@@ -25,7 +25,7 @@ from jupiter.model import actions as act
 from jupiter.model import events as ev
 from jupiter.model import records as rec
 from jupiter.model import words
-from jupiter.model.ids import SINK, NodeId, item_id
+from jupiter.model.ids import INGRESS, SINK, NodeId, item_id
 from jupiter.model.items import Delivery, PartRef
 from jupiter.model.view import Load, View
 
@@ -91,6 +91,7 @@ class Machines:
             rec.Accepted: lambda record: self._enter(ev.Kept(record)),
             rec.Closed: self._closed,
             rec.Committed: lambda record: self._shown(ev.Kept(record)),
+            rec.Lost: self._lost,
             rec.Started: lambda record: None,
             rec.Published: lambda record: None,
         }
@@ -104,6 +105,8 @@ class Machines:
             ev.Due: self._due,
             ev.Kept: self._kept,
             ev.Connected: self._connected,
+            ev.Gone: self._gone,
+            ev.Damaged: self._damaged,
             ev.Offered: self._enter,
             ev.InputClosed: self._enter,
             ev.Held: self._enter,
@@ -261,6 +264,13 @@ class Machines:
     def _connected(self, event: ev.Connected) -> None:
         self._out += self.outbox.again(event.node)
 
+    def _gone(self, event: ev.Gone) -> None:
+        if self.members is not None:
+            self._do(self.members.lose(event.node, self._now))
+
+    def _damaged(self, event: ev.Damaged) -> None:
+        self._persist(act.Persist(rec.Lost(event.item, event.task, event.reason), is_synced=True))
+
     def _ready(self, event: ev.Ready) -> None:
         self._do(self.workers.ready(event.task))
         if self.workers.is_running(event.task):
@@ -399,6 +409,23 @@ class Machines:
     def _forgotten(self, record: rec.Forgotten) -> None:
         settled = record.settled
         self._forget(self._known.settled.add_all(settled.mark, settled.above))
+
+    def _lost(self, record: rec.Lost) -> None:
+        """Do without what cannot be read: in a new epoch it comes again."""
+        self._lose(record)
+        if self.members is not None:
+            self._do(self.members.renew(self._now))
+        else:
+            self._beat()
+
+    def _lose(self, record: rec.Lost) -> None:
+        if record.task == INGRESS:
+            if self.ingress is not None:
+                self.ingress.lose(int(record.item), record.reason)
+        elif record.task != SINK:
+            self._do(self.dispatcher.lose(record.task, record.item))
+        if self.members is None:
+            self._known.forget_some()
 
     def _assigned(self, record: rec.Assigned) -> None:
         self._do(self.placing.kept(record))

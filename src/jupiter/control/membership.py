@@ -74,6 +74,13 @@ class Membership:
             return self._change(now)
         return []
 
+    def lose(self, node: NodeId, now: float) -> list[act.Action]:
+        """Note that the process of a node is dead; nobody has to wait for its lease."""
+        if not self._lease_s or node not in self._heard_s or node == self._home:
+            return []
+        self._heard_s[node] = min(self._heard_s[node], now - 2 * self._lease_s)
+        return self._change(now)
+
     def due(self, now: float) -> list[act.Action]:
         """Look for leases that ran out, and for nodes that may come back."""
         late_s = now - self._next_check_s
@@ -90,7 +97,7 @@ class Membership:
 
     def renew(self, now: float) -> list[act.Action]:
         """Begin a new epoch with whoever is here."""
-        view = self.next_view(now)
+        view = None if self._is_changing else self.next_view(now)
         if view is None:
             return []
         self._is_changing = True

@@ -68,6 +68,8 @@ class Node(Machines):
                     self.dispatcher.restore(record, now)
                 case rec.Assigned():
                     self.placing.restore(record)
+                case rec.Lost():
+                    self._lose(record)
                 case rec.Forgotten(settled):
                     self._forget(self._known.settled.add_all(settled.mark, settled.above))
                 case _:

@@ -12,44 +12,72 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
 from jupiter.agent.agent import AgentConfig
+from jupiter.agent.identity import is_locked, read_identity
+from jupiter.aio.clock import monotonic_s
 from jupiter.errors import AgentError
-from jupiter.interfaces.engine import AgentHandle, Capabilities
+from jupiter.interfaces.engine import AgentHandle, AgentWatcher, Capabilities
+from jupiter.kit.backoff import delay_s
 from jupiter.model.ids import NodeId
-from jupiter.model.network import Network, Node
+from jupiter.model.network import Network
 
 START_S_MAX = 60.0
 STOP_S_MAX = 5.0
 """An agent that has not ended by then is killed."""
+RESTARTS_MAX = 5
+"""An agent that ends so often in a row, each time within `SHORT_S`, is given up."""
+SHORT_S = 10.0
 
 
 class LocalEngine:
-    """Agents as child processes, listening on loopback only."""
+    """Agents as child processes, listening on loopback only.
+
+    An agent that ends is started again on its own data. An agent that is found at work, because
+    the command that started it was killed, is taken over.
+
+    Args:
+        root: Folder for the data of all agents, which stays when they end; a temporary one, which
+            does not, where none is named.
+        orphan_s: As for `AgentConfig`.
+    """
 
     name = "local"
     capabilities = Capabilities(shapes_links=True, scales_speed=True)
 
-    def __init__(self) -> None:
-        self._root: Path | None = None
-        self._processes: dict[NodeId, asyncio.subprocess.Process] = {}
+    def __init__(self, root: Path | None = None, orphan_s: float = 0.0) -> None:
+        self._is_temporary = root is None
+        self._root = root
+        self._orphan_s = orphan_s
+        self._processes: dict[NodeId, _Process] = {}
         self._watchers: list[asyncio.Task[None]] = []
         self._is_stopping = False
 
     async def start(
-        self, network: Network, token: str, on_exit: Callable[[NodeId, str], None]
+        self, network: Network, token: str, watcher: AgentWatcher
     ) -> Mapping[NodeId, AgentHandle]:
         """Start one process for each node; see `interfaces.engine.Engine.start`."""
-        self._root = Path(tempfile.mkdtemp(prefix="jupiter-"))
+        if self._root is None:
+            self._root = Path(tempfile.mkdtemp(prefix="jupiter-"))
+        self._root.mkdir(parents=True, exist_ok=True, mode=0o700)
         fastest = max(1.0, *(node.speed for node in network.nodes))
-        starting = [
-            asyncio.ensure_future(self._start_one(node, token, fastest / node.speed))
+        configs = [
+            AgentConfig(
+                node=node.name,
+                data_dir=str(self._root / node.name),
+                token=token,
+                cores=node.cores,
+                slowdown=fastest / node.speed,
+                orphan_s=self._orphan_s,
+            )
             for node in network.nodes
         ]
+        starting = [asyncio.ensure_future(self._find_or_start(each)) for each in configs]
         try:
             handles = await asyncio.gather(*starting)
         except BaseException:
@@ -58,30 +86,34 @@ class LocalEngine:
             await asyncio.gather(*starting, return_exceptions=True)
             await self.stop()
             raise
-        for handle in handles:
-            self._watchers.append(asyncio.ensure_future(self._watch(handle.node, on_exit)))
+        for config in configs:
+            self._watchers.append(asyncio.ensure_future(self._watch(config, watcher)))
         return {handle.node: handle for handle in handles}
 
     async def stop(self) -> None:
-        """End all processes and remove their folders."""
+        """End all processes and remove what is temporary."""
         self._is_stopping = True
-        for process in self._processes.values():
-            if process.stdin is not None:
-                process.stdin.close()
-        await asyncio.gather(*map(_end, self._processes.values()))
-        for watcher in self._watchers:
-            watcher.cancel()
+        for task in self._watchers:
+            task.cancel()
         await asyncio.gather(*self._watchers, return_exceptions=True)
+        await asyncio.gather(*(process.end() for process in self._processes.values()))
         self._processes.clear()
         self._watchers.clear()
-        if self._root is not None:
+        if self._root is not None and self._is_temporary:
             shutil.rmtree(self._root, ignore_errors=True)
             self._root = None
 
-    async def _start_one(self, node: Node, token: str, slowdown: float) -> AgentHandle:
+    async def _find_or_start(self, config: AgentConfig) -> AgentHandle:
+        found = _at_work(config)
+        if found is not None:
+            self._processes[config.node] = _Process(found.pid)
+            return found
+        return await self._start_one(config)
+
+    async def _start_one(self, config: AgentConfig) -> AgentHandle:
         assert self._root is not None  # noqa: S101 - for the type checker
-        log = self._root / f"{node.name}.log"
-        with log.open("wb") as errors:
+        log = self._root / f"{config.node}.log"
+        with log.open("ab") as errors:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-P",
@@ -92,45 +124,103 @@ class LocalEngine:
                 stderr=errors,
                 start_new_session=True,
             )
-        self._processes[node.name] = process
+        self._processes[config.node] = _Process(process.pid, process)
         assert process.stdin is not None  # noqa: S101 - for the type checker
         assert process.stdout is not None  # noqa: S101 - for the type checker
-        config = AgentConfig(
-            node=node.name,
-            data_dir=str(self._root / node.name),
-            token=token,
-            cores=node.cores,
-            slowdown=slowdown,
-        )
         try:
             process.stdin.write(msgspec.json.encode(config) + b"\n")
             line = await asyncio.wait_for(process.stdout.readline(), START_S_MAX)
         except (TimeoutError, ConnectionError):
             line = b""
         if not line:
-            raise AgentError(f"the agent of node {node.name} did not start: {_end_of(log)}")
+            raise AgentError(f"the agent of node {config.node} did not start: {_end_of(log)}")
         port = int(msgspec.json.decode(line)["port"])
-        return AgentHandle(node.name, "127.0.0.1", port, process.pid)
+        return AgentHandle(config.node, config.host, port, process.pid)
 
-    async def _watch(self, node: NodeId, on_exit: Callable[[NodeId, str], None]) -> None:
-        code = await self._processes[node].wait()
-        if not self._is_stopping and self._root is not None:
-            how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-            on_exit(node, f"its process ended with {how}. {_end_of(self._root / f'{node}.log')}")
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    """Wait for the end of a process that was asked to end; insist where it does not."""
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        try:
-            await asyncio.wait_for(process.wait(), STOP_S_MAX)
-            return
-        except TimeoutError:
-            try:
-                os.killpg(process.pid, number)
-            except ProcessLookupError:
+    async def _watch(self, config: AgentConfig, watcher: AgentWatcher) -> None:
+        """Start an agent again whenever it ends."""
+        short_lives = 0
+        while True:
+            start_s = monotonic_s()
+            reason = await self._end_of_process(config.node)
+            if self._is_stopping:
                 return
-    await process.wait()
+            watcher.lost(config.node, reason)
+            short_lives = short_lives + 1 if monotonic_s() - start_s < SHORT_S else 0
+            handle: AgentHandle | None = None
+            while handle is None:
+                if short_lives > RESTARTS_MAX:
+                    watcher.gone(config.node, reason)
+                    return
+                if short_lives > 1:
+                    await asyncio.sleep(delay_s(short_lives - 1))
+                try:
+                    handle = await self._start_one(config)
+                except AgentError as error:
+                    reason, short_lives = str(error), short_lives + 1
+            watcher.back(handle)
+
+    async def _end_of_process(self, node: NodeId) -> str:
+        """Wait until an agent ends; return how it did."""
+        code = await self._processes[node].wait()
+        assert self._root is not None  # noqa: S101 - for the type checker
+        if code is None:
+            how = "an unknown exit code"
+        else:
+            how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+        return f"its process ended with {how}. {_end_of(self._root / f'{node}.log')}".strip()
+
+
+def _at_work(config: AgentConfig) -> AgentHandle | None:
+    """Return the agent that works in a data folder already, if there is one."""
+    folder = Path(config.data_dir)
+    identity = read_identity(folder)
+    if identity is None or not identity.port or not is_locked(folder):
+        return None
+    return AgentHandle(config.node, identity.host, identity.port, identity.pid)
+
+
+class _Process:
+    """An agent: a child of this process, or what an earlier command has left at work.
+
+    Args:
+        pid: Of the agent.
+        child: None where it is no child of this process.
+    """
+
+    def __init__(self, pid: int, child: asyncio.subprocess.Process | None = None) -> None:
+        self._pid = pid
+        self._child = child
+
+    async def wait(self) -> int | None:
+        """Wait for its end; return its exit code where that can be known."""
+        if self._child is not None:
+            return await self._child.wait()
+        try:
+            fd = os.pidfd_open(self._pid)
+        except ProcessLookupError:
+            return None
+        loop = asyncio.get_running_loop()
+        ended = asyncio.Event()
+        loop.add_reader(fd, ended.set)
+        try:
+            await ended.wait()
+        finally:
+            loop.remove_reader(fd)
+            os.close(fd)
+        return None
+
+    async def end(self) -> None:
+        """End it; insist where it does not."""
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            if self._child is None or self._child.returncode is None:
+                with suppress(ProcessLookupError):
+                    os.kill(self._pid, number)
+            try:
+                await asyncio.wait_for(self.wait(), STOP_S_MAX)
+                return
+            except TimeoutError:
+                continue
 
 
 def _end_of(log: Path) -> str:

@@ -20,6 +20,7 @@ class Collector:
         on_drained: Called when all items have ended and no more will come.
         on_broken: Called with a reason when an agent cannot go on.
         on_changed: Called when home's agent decided anew who takes part.
+        on_noted: Called with what went wrong and was dealt with.
     """
 
     def __init__(
@@ -29,20 +30,31 @@ class Collector:
         on_drained: Callable[[], None],
         on_broken: Callable[[str], None],
         on_changed: Callable[[msg.Changed], None] = lambda fact: None,
+        on_noted: Callable[[str], None] = lambda note: None,
     ) -> None:
         self._clock_offset_s = clock_offset_s
         self._on_item = on_item
         self._on_drained = on_drained
         self._on_broken = on_broken
         self._on_changed = on_changed
+        self._on_noted = on_noted
+        self._last: dict[tuple[NodeId, int], int] = {}
         self._accepted: dict[int, msg.Accepted] = {}
         self._ended: dict[int, msg.Ended] = {}
         self._tasks: list[TaskRecord] = []
         self._transfers: list[TransferRecord] = []
         self._home_offset_s = 0.0
 
-    def take(self, node: NodeId, facts: msg.Facts) -> None:
-        """Take in what an agent reports."""
+    def take(self, node: NodeId, facts: msg.Facts) -> bool:
+        """Take in what an agent reports; return whether it was new.
+
+        What an agent tells again is passed over by its number; ends of items that are told anew by
+        another process, by the items.
+        """
+        key = (node, facts.life)
+        if facts.number and facts.number <= self._last.get(key, 0):
+            return False
+        self._last[key] = facts.number
         offset_s = self._clock_offset_s(node)
         self._tasks += [_shift_task(each, offset_s) for each in facts.tasks]
         self._transfers += [
@@ -56,17 +68,21 @@ class Collector:
         for fact in facts.others:
             match fact:
                 case msg.Accepted(seq=seq):
-                    self._accepted[seq] = fact
+                    self._accepted.setdefault(seq, fact)
                     self._home_offset_s = offset_s
                 case msg.Ended(seq=seq):
-                    self._ended[seq] = fact
-                    self._on_item()
+                    if seq not in self._ended:
+                        self._ended[seq] = fact
+                        self._on_item()
                 case msg.RunDrained():
                     self._on_drained()
                 case msg.Broken(reason=reason):
                     self._on_broken(reason)
                 case msg.Changed():
                     self._on_changed(fact)
+                case msg.Noted(note=note):
+                    self._on_noted(note)
+        return True
 
     @property
     def ended(self) -> int:

@@ -3,20 +3,39 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import TypeVar
 
 from jupiter.aio.channel import BodySink, Channel, connect
 from jupiter.errors import AgentError, RunError, TaskError, TransferError
 from jupiter.interfaces.engine import AgentHandle
 from jupiter.kit import framing
+from jupiter.kit.backoff import delay_s
 from jupiter.model import messages as msg
 from jupiter.model.ids import NodeId
 
-A = TypeVar("A", msg.Done, msg.Probed, msg.Sampled)
-OnFacts = Callable[[NodeId, msg.Facts], None]
-OnLost = Callable[[NodeId, str], None]
-"""Told the node whose agent is gone, and the whole sentence."""
+A = TypeVar("A", msg.Done, msg.Probed, msg.Sampled, msg.Attached, msg.Took)
+Equip = Callable[[NodeId], Awaitable[None]]
+"""Gives an agent that was started again what it needs before it is used."""
+
+
+@dataclass(frozen=True)
+class Listener:
+    """Who wants to hear of a run.
+
+    Attributes:
+        on_facts: Takes what an agent reports; returns whether it is kept, so that the agent may
+            forget it.
+        on_lost: Told the node whose agent is not there, and the whole sentence.
+        on_back: Told that an agent is there again, and who it is.
+        on_gone: Told that an agent will not come back, and why.
+    """
+
+    on_facts: Callable[[NodeId, msg.Facts], bool]
+    on_lost: Callable[[NodeId, str], None]
+    on_back: Callable[[NodeId, msg.Attached], None]
+    on_gone: Callable[[NodeId, str], None]
 
 
 class Controller:
@@ -31,11 +50,17 @@ class Controller:
         self.home = home
         self._token = bytes.fromhex(token)
         self._channels: dict[NodeId, Channel] = {}
-        self._handles: Mapping[NodeId, AgentHandle] = {}
+        self._handles: dict[NodeId, AgentHandle] = {}
         self._answers: dict[int, tuple[NodeId, asyncio.Future[msg.AnyMessage]]] = {}
-        self._listeners: dict[str, tuple[OnFacts, OnLost]] = {}
+        self._listeners: dict[str, Listener] = {}
         self._next_id = 0
         self._is_closing = False
+        self._gone: dict[NodeId, str] = {}
+        self._returning: dict[NodeId, asyncio.Task[None]] = {}
+        self._moved: dict[NodeId, asyncio.Event] = {}
+        self._equip: Equip | None = None
+        self.attached: dict[NodeId, msg.Attached] = {}
+        """What every agent said of itself when it was last reached."""
 
     @property
     def nodes(self) -> tuple[NodeId, ...]:
@@ -55,30 +80,31 @@ class Controller:
         """Return the agent's clock minus home's, in seconds."""
         return self._channels[node].clock_offset_s or 0.0
 
-    async def connect(self, handles: Mapping[NodeId, AgentHandle]) -> None:
-        """Open a channel to every agent.
+    async def connect(self, handles: Mapping[NodeId, AgentHandle], equip: Equip) -> None:
+        """Open a channel to every agent, and be home to it.
+
+        Args:
+            handles: Where they listen.
+            equip: Called for every agent that has come back, before anybody else hears of it.
 
         Raises:
             TransferError: One cannot be reached, or does not know the token.
         """
-        self._handles = handles
-        channels = await asyncio.gather(
-            *(
-                connect(self, (handle.host, handle.port), self._token, self.home, "control")
-                for handle in handles.values()
-            )
-        )
-        self._channels = dict(zip(handles, channels, strict=True))
+        self._handles = dict(handles)
+        self._equip = equip
+        await asyncio.gather(*map(self._reach, handles))
 
     def close(self) -> None:
-        """Close all channels; the agents end by it."""
+        """Close all channels; agents end by it, at once or after a while."""
         self._is_closing = True
+        for returning in self._returning.values():
+            returning.cancel()
         for channel in self._channels.values():
             channel.close()
 
-    def listen(self, run: str, on_facts: OnFacts, on_lost: OnLost) -> None:
-        """Hand on the facts of a run, and the loss of any agent."""
-        self._listeners[run] = (on_facts, on_lost)
+    def listen(self, run: str, listener: Listener) -> None:
+        """Hand on the facts of a run, and the fate of all agents."""
+        self._listeners[run] = listener
 
     def unlisten(self, run: str) -> None:
         """Stop doing so."""
@@ -127,15 +153,67 @@ class Controller:
         return reply
 
     def lost(self, node: NodeId, reason: str) -> None:
-        """Note that an agent is gone; called by the engine and by its channel."""
-        if self._is_closing:
+        """Note that an agent is not there; told by the engine, or by the end of its channel."""
+        if self._is_closing or node in self._gone:
             return
         text = f"the agent of node {node} is gone: {reason}"
         for of, future in list(self._answers.values()):
             if of == node and not future.done():
                 future.set_exception(AgentError(text))
-        for _, on_lost in list(self._listeners.values()):
-            on_lost(node, text)
+        for listener in list(self._listeners.values()):
+            listener.on_lost(node, text)
+        if node not in self._returning:
+            self._moved[node] = asyncio.Event()
+            self._returning[node] = asyncio.ensure_future(self._return(node))
+
+    def back(self, handle: AgentHandle) -> None:
+        """Note that the engine has started an agent again."""
+        self._handles[handle.node] = handle
+        if handle.node in self._moved:
+            self._moved[handle.node].set()
+
+    def gone(self, node: NodeId, reason: str) -> None:
+        """Note that an agent will not come back."""
+        if self._is_closing or node in self._gone:
+            return
+        self.lost(node, reason)
+        self._gone[node] = reason
+        returning = self._returning.pop(node, None)
+        if returning is not None:
+            returning.cancel()
+        for listener in list(self._listeners.values()):
+            listener.on_gone(node, f"the agent of node {node} is gone for good: {reason}")
+
+    async def _reach(self, node: NodeId) -> msg.Attached:
+        handle = self._handles[node]
+        address = (handle.host, handle.port)
+        channel = await connect(self, address, self._token, self.home, "control")
+        self._channels[node] = channel
+        attached = await self.order(node, msg.Attach, msg.Attached)
+        self.attached[node] = attached
+        return attached
+
+    async def _return(self, node: NodeId) -> None:
+        """Find the way to an agent again."""
+        attempt = 0
+        while True:
+            moved = self._moved[node]
+            try:
+                attached = await self._reach(node)
+                if self._equip is not None:
+                    await self._equip(node)
+                break
+            except RunError:
+                attempt += 1
+                try:
+                    async with asyncio.timeout(delay_s(attempt, first_s=0.02, most_s=1.0)):
+                        await moved.wait()
+                except TimeoutError:
+                    continue
+                moved.clear()
+        del self._returning[node]
+        for listener in list(self._listeners.values()):
+            listener.on_back(node, attached)
 
     # -- channel handler -----------------------------------------------------------------------
 
@@ -144,11 +222,13 @@ class Controller:
         match message:
             case msg.Facts(run=run):
                 listener = self._listeners.get(run)
-                if listener is not None:
-                    listener[0](channel.peer, message)
+                if listener is not None and listener.on_facts(channel.peer, message):
+                    channel.send(msg.FactsTaken(run, message.number))
             case msg.Done(id=number) | msg.Failure(id=number):
                 self._answered(number, message)
             case msg.Probed(id=number) | msg.Sampled(id=number):
+                self._answered(number, message)
+            case msg.Attached(id=number) | msg.Took(id=number):
                 self._answered(number, message)
             case _:
                 raise TransferError(f"an agent may not say {type(message).__name__}")
@@ -159,7 +239,8 @@ class Controller:
 
     def on_closed(self, channel: Channel, reason: str) -> None:
         """Note a lost agent."""
-        self.lost(channel.peer, reason)
+        if self._channels.get(channel.peer) is channel:
+            self.lost(channel.peer, reason)
 
     def _answered(self, number: int, message: msg.AnyMessage) -> None:
         waiting = self._answers.get(number)

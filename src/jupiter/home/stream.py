@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
+from typing import Literal, Protocol
 
 from jupiter.aio.clock import monotonic_s, wall_s
 from jupiter.control.membership import spread
 from jupiter.control.plan import plan_tasks
-from jupiter.errors import JupiterError, RunError
+from jupiter.errors import AgentError, JupiterError, RunError
 from jupiter.home.bundle import code_of
 from jupiter.home.collector import Collector
-from jupiter.home.controller import Controller
+from jupiter.home.controller import Controller, Listener
 from jupiter.model import messages as msg
 from jupiter.model.app import Application
 from jupiter.model.ids import NodeId, TaskId
@@ -28,6 +28,16 @@ STOP_S_MAX = 10.0
 """An agent that has not stopped a run by then is left to the engine."""
 LEASE_S = 1.0
 """A node that was not heard for so long is taken for lost; of four beats, three may be late."""
+
+
+class Log(Protocol):
+    """Keeps facts, so that home can end and start again."""
+
+    def add(self, node: NodeId, facts: msg.Facts) -> None:
+        """Write facts down."""
+
+    def read(self) -> Iterator[tuple[NodeId, msg.Facts]]:
+        """Yield all that was written down."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +56,9 @@ class StreamOrder:
         workers: Nodes that may run tasks; only those of the mapping where none are named.
         placement: Name of the policy that places each item.
         is_ordered: Items end in the order in which they were accepted.
+        durability: As for `RunSettings`.
+        log: Keeps the facts of the run; None where nobody will ask for them again.
+        is_resumed: Agents may be at work on the run already.
     """
 
     run: str
@@ -59,6 +72,9 @@ class StreamOrder:
     workers: tuple[NodeId, ...] = ()
     placement: str = "static"
     is_ordered: bool = False
+    durability: Literal["none", "ingress", "hop"] = "none"
+    log: Log | None = None
+    is_resumed: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,26 +97,33 @@ class _Crew:
     """Who takes part, and what the stream waits for.
 
     Which node takes over a task is decided at home's agent; here it is only foreseen, by the same
-    rule, to end a run that cannot go on and to tell the user of one that does.
+    rule, to end a run that cannot go on.
 
     Raises:
         RunError: A task can run on no node that is still there.
     """
 
     def __init__(self, controller: Controller, order: StreamOrder) -> None:
+        self._controller = controller
+        self._order = order
         self.home = controller.home
         self.workers = order.workers or tuple(dict.fromkeys(order.mapping.values()))
         self.plans = plan_tasks(order.app, dict.fromkeys(order.app.graph.tasks, self.workers))
         self.wanted = order.mapping
         self.ended = asyncio.Event()
+        self.home_back = asyncio.Event()
         self.problem = ""
+        self._is_home_lost = False
         self.notes: list[str] = []
         self.lost = [node for node in self.workers if controller.is_lost(node)]
-        mapping = spread(self.plans, self.wanted, self._members(), self.home)
+        mapping = spread(self.plans, self.wanted, self._here(), self.home)
         if mapping is None:
             raise RunError(f"the agent of node {self.lost[0]} is gone, and no other can take over")
         self.mapping: Mapping[TaskId, NodeId] = mapping
-        self.members = self._members()
+        self.members = {
+            node: controller.attached[node].incarnation for node in (self.home, *self._here())
+        }
+        self._jobs: set[asyncio.Task[None]] = set()
 
     def fail(self, reason: str) -> None:
         """End the run."""
@@ -108,34 +131,68 @@ class _Crew:
         self.ended.set()
 
     def lose(self, node: NodeId, reason: str, items: int) -> None:
-        """Note that an agent is gone."""
+        """Note that an agent is not there."""
         if node == self.home:
-            self.fail(reason)
+            if self._order.durability == "none":
+                self.fail(reason)
+            elif not self._is_home_lost and not self.ended.is_set():
+                self._is_home_lost = True
+                self.notes.append(f"home's agent was lost after {items} items")
+            return
         if node not in self.workers or node in self.lost:
             return
         self.lost.append(node)
-        mapping = spread(self.plans, self.wanted, self._members(), self.home)
-        if mapping is None:
+        self.notes.append(f"the agent of node {node} was lost after {items} items")
+
+    def gone(self, node: NodeId, reason: str) -> None:
+        """Note that an agent will not come back."""
+        is_needed = spread(self.plans, self.wanted, self._here(), self.home) is None
+        if node == self.home or (node in self.workers and is_needed):
             self.fail(reason)
-            return
-        moved = [task for task, of in self.mapping.items() if of == node]
-        to = ", ".join(sorted({mapping[task] for task in moved}))
-        what = f"its tasks moved to {to}" if moved else "it ran no tasks"
-        self.notes.append(f"node {node} was lost after {items} items; {what}")
-        self.mapping = mapping
+
+    def back(self, node: NodeId, attached: msg.Attached) -> None:
+        """Take an agent in again that was started anew."""
+        if node in self.lost:
+            self.lost.remove(node)
+            self.notes.append(f"the agent of node {node} is back")
+        is_known = self._order.run in attached.runs
+        if node == self.home:
+            if is_known:
+                self._is_home_lost = False
+                self.home_back.set()
+            else:
+                self.fail("home's agent has lost what it had written down")
+        elif node in self.workers and not is_known:
+            job = asyncio.ensure_future(self._prepare_late(node, attached.incarnation))
+            self._jobs.add(job)
+            job.add_done_callback(self._jobs.discard)
 
     def change(self, fact: msg.Changed) -> None:
-        """Note who was silent for too long, though the agent is still there, and who is back."""
-        self.notes += [
-            f"node {node} was not heard for {LEASE_S:g} s; its tasks moved for a while"
-            for node in fact.silent
-            if node not in self.lost
-        ]
+        """Note who takes part no more, and who does again."""
+        for node in fact.silent:
+            if node in self.lost:
+                self.notes.append(f"the tasks of node {node} moved for a while")
+            else:
+                note = f"node {node} was not heard for {LEASE_S:g} s; its tasks moved for a while"
+                self.notes.append(note)
         self.notes += [f"node {node} takes part again" for node in fact.back]
 
-    def _members(self) -> dict[NodeId, int]:
-        here = (node for node in self.workers if node not in self.lost)
-        return dict.fromkeys((self.home, *here), 1)
+    def close(self) -> None:
+        """End what is under way."""
+        for job in self._jobs:
+            job.cancel()
+
+    async def _prepare_late(self, node: NodeId, incarnation: int) -> None:
+        """Let a node that has lost everything take part again."""
+        try:
+            await prepare(self._controller, self._order, self, node, incarnation, is_late=True)
+        except AgentError:
+            return  # lost again; it will be told
+        except RunError as error:
+            self.notes.append(f"node {node} cannot take part again: {error}")
+
+    def _here(self) -> dict[NodeId, int]:
+        return dict.fromkeys((node for node in self.workers if node not in self.lost), 1)
 
 
 async def stream(
@@ -143,7 +200,8 @@ async def stream(
 ) -> StreamOutcome:
     """Stream items and return what happened.
 
-    Agents may be lost on the way, as long as there is another node for each of their tasks.
+    Agents may be lost on the way, as long as there is another node for each of their tasks, or
+    they come back.
 
     Args:
         controller: Connected to all nodes of the order and to home's own agent.
@@ -152,46 +210,86 @@ async def stream(
 
     Raises:
         TaskError: The code of a task cannot be loaded.
-        RunError: Home's agent was lost, or all that can run a task, or one cannot reach another.
+        RunError: Home's agent was lost for good, or all that can run a task, or one cannot reach
+            another.
     """
     crew = _Crew(controller, order)
     collector = Collector(
-        controller.clock_offset_s, on_item, crew.ended.set, crew.fail, crew.change
+        controller.clock_offset_s,
+        on_item,
+        crew.ended.set,
+        crew.fail,
+        crew.change,
+        crew.notes.append,
     )
+    if order.log is not None and order.is_resumed:
+        for node, facts in order.log.read():
+            collector.take(node, facts)
+
+    def take(node: NodeId, facts: msg.Facts) -> bool:
+        if collector.take(node, facts) and order.log is not None:
+            order.log.add(node, facts)
+        return True
 
     def lose(node: NodeId, reason: str) -> None:
         crew.lose(node, reason, collector.ended)
 
-    controller.listen(order.run, collector.take, lose)
+    controller.listen(order.run, Listener(take, lose, crew.back, crew.gone))
     nodes = tuple(crew.members)
     offset_s = wall_s() - monotonic_s()
+    is_complete = False
     try:
         # Home comes last: leases begin with it, and the others may load their code for long.
         others = [node for node in nodes if node != controller.home]
-        await asyncio.gather(*(_prepare(controller, order, crew, node) for node in others))
-        await _prepare(controller, order, crew, controller.home)
-        offering = asyncio.ensure_future(_offer(controller, order))
+        await asyncio.gather(*(_prepare_first(controller, order, crew, node) for node in others))
+        await _prepare_first(controller, order, crew, controller.home)
+        feeding = asyncio.ensure_future(_feed(controller, order, crew))
         waiting = asyncio.ensure_future(crew.ended.wait())
         try:
-            await asyncio.wait({offering, waiting}, return_when=asyncio.FIRST_COMPLETED)
-            if not crew.ended.is_set():
-                await offering  # raises what went wrong with an offer
-            await waiting
+            await asyncio.wait({feeding, waiting}, return_when=asyncio.FIRST_COMPLETED)
+            if feeding.done():
+                await feeding  # raises what went wrong with an offer
         finally:
-            offering.cancel()
+            feeding.cancel()
             waiting.cancel()
-            await asyncio.gather(offering, waiting, return_exceptions=True)
+            await asyncio.gather(feeding, waiting, return_exceptions=True)
         if crew.problem:
             raise RunError(crew.problem)
+        is_complete = True
     finally:
-        await _stop(controller, order.run, nodes)
+        crew.close()
+        if is_complete or order.log is None:
+            await _stop(controller, order.run, nodes)
         controller.unlisten(order.run)
     items, tasks, transfers = collector.records()
     started_at = collector.first_accepted_s + offset_s
     return StreamOutcome(started_at, items, tasks, transfers, tuple(crew.notes))
 
 
-async def _prepare(controller: Controller, order: StreamOrder, crew: _Crew, node: NodeId) -> None:
+async def _prepare_first(
+    controller: Controller, order: StreamOrder, crew: _Crew, node: NodeId
+) -> None:
+    attached = controller.attached[node]
+    if order.run not in attached.runs:
+        is_late = order.is_resumed and node != controller.home
+        await prepare(controller, order, crew, node, crew.members[node], is_late=is_late)
+
+
+async def prepare(
+    controller: Controller,
+    order: StreamOrder,
+    crew: _Crew,
+    node: NodeId,
+    incarnation: int,
+    *,
+    is_late: bool = False,
+) -> None:
+    """Let a node get ready for a run.
+
+    Raises:
+        TaskError: The code of a task cannot be loaded there.
+        RunError: It could not be done.
+    """
     tasks: tuple[TaskPlan, ...] = crew.plans
     code = tuple([code_of(order.app, plan.name) for plan in tasks])
     await controller.order(
@@ -205,36 +303,62 @@ async def _prepare(controller: Controller, order: StreamOrder, crew: _Crew, node
             code=code,
             mapping=dict(crew.mapping),
             members=crew.members,
-            incarnation=crew.members[node],
+            incarnation=incarnation,
             in_flight_max=order.in_flight_max,
-            results_dir=str(order.results_dir) if node == controller.home else "",
+            results_dir=str(order.results_dir.absolute()) if node == controller.home else "",
             placement=order.placement,
             is_ordered=order.is_ordered,
             beat_s=BEAT_S,
             lease_s=LEASE_S,
+            durability=order.durability,
+            is_late=is_late,
         ),
         msg.Done,
     )
 
 
-async def _offer(controller: Controller, order: StreamOrder) -> None:
+async def _feed(controller: Controller, order: StreamOrder, crew: _Crew) -> None:
+    """Offer all inputs; go on where it ended whenever home's agent has come back."""
+    is_back = order.is_resumed
+    start_s = monotonic_s()
+    while True:
+        crew.home_back.clear()
+        try:
+            if is_back:
+                await controller.order(
+                    controller.home, lambda number: msg.Recall(number, order.run), msg.Done
+                )
+            await _offer(controller, order, start_s)
+        except AgentError:
+            if order.durability == "none":
+                raise
+        await crew.home_back.wait()
+        is_back = True
+
+
+async def _offer(controller: Controller, order: StreamOrder, start_s: float) -> None:
     inputs = [tuple(str(path.absolute()) for path in paths) for paths in order.inputs]
     at_once = 1 if order.interval_s else OFFERED_AT_ONCE
-    start_s = monotonic_s()
-    for first in range(0, len(inputs), at_once):
-        due_s = start_s + first * order.interval_s
+    count = await _offer_some(controller, order.run, 0, ())
+    while count < len(inputs):
+        due_s = start_s + count * order.interval_s
         if due_s > monotonic_s():
             await asyncio.sleep(due_s - monotonic_s())
-        batch = tuple(inputs[first : first + at_once])
-        make = partial(_make_offer, order.run, batch)
-        await controller.order(controller.home, make, msg.Done)
+        batch = tuple(inputs[count : count + at_once])
+        count = await _offer_some(controller, order.run, count, batch)
     await controller.order(
         controller.home, lambda number: msg.CloseInput(number, order.run), msg.Done
     )
 
 
-def _make_offer(run: str, inputs: tuple[tuple[str, ...], ...], number: int) -> msg.Offer:
-    return msg.Offer(number, run, inputs)
+async def _offer_some(
+    controller: Controller, run: str, first: int, inputs: tuple[tuple[str, ...], ...]
+) -> int:
+    """Offer inputs; return how many home's agent was offered in all."""
+    took = await controller.order(
+        controller.home, lambda number: msg.Offer(number, run, first, inputs), msg.Took
+    )
+    return took.count
 
 
 async def _stop(controller: Controller, run: str, nodes: tuple[NodeId, ...]) -> None:

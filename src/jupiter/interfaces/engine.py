@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -41,6 +41,19 @@ class AgentHandle:
     pid: int = 0
 
 
+class AgentWatcher(Protocol):
+    """Whom an engine tells what becomes of its agents."""
+
+    def lost(self, node: NodeId, reason: str) -> None:
+        """Note that an agent has ended unasked; perhaps it comes back."""
+
+    def back(self, handle: AgentHandle) -> None:
+        """Note that an agent was started again, on the same data."""
+
+    def gone(self, node: NodeId, reason: str) -> None:
+        """Note that an agent has ended and will not come back."""
+
+
 class Engine(Protocol):
     """Puts one agent on every node of a network."""
 
@@ -55,14 +68,14 @@ class Engine(Protocol):
         ...
 
     async def start(
-        self, network: Network, token: str, on_exit: Callable[[NodeId, str], None]
+        self, network: Network, token: str, watcher: AgentWatcher
     ) -> Mapping[NodeId, AgentHandle]:
-        """Start an agent on every node.
+        """Start an agent on every node; take over those that are there and know the token.
 
         Args:
             network: Its nodes.
             token: Secret that the agents and home prove to each other, hexadecimal.
-            on_exit: Called with a reason when an agent ends before `stop`.
+            watcher: Told of agents that end before `stop`, and start again.
 
         Raises:
             AgentError: One could not be started; none is left running.

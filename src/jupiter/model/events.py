@@ -46,6 +46,25 @@ class Connected(msgspec.Struct, frozen=True):
     node: NodeId
 
 
+class Gone(msgspec.Struct, frozen=True):
+    """The process of a node is surely dead: its computer says that nobody listens there."""
+
+    node: NodeId
+
+
+class Damaged(msgspec.Struct, frozen=True):
+    """Files of an execution on this node cannot be used: they are missing, or not as written.
+
+    Attributes:
+        task: Whose; ``@in`` for an accepted input, ``@out`` for results that are not decided yet.
+        reason: What is wrong with them.
+    """
+
+    item: ItemId
+    task: TaskId
+    reason: str
+
+
 class Due(msgspec.Struct, frozen=True):
     """The time of a `SetTimer` has come."""
 
@@ -72,6 +91,7 @@ class Failed(msgspec.Struct, frozen=True):
 
     Attributes:
         is_final: Another attempt cannot help, for example because the code cannot be loaded.
+        is_ours: The node is to blame and not the task, as with a full disk: it does not count.
     """
 
     item: ItemId
@@ -79,6 +99,7 @@ class Failed(msgspec.Struct, frozen=True):
     attempt: Attempt
     reason: str
     is_final: bool = False
+    is_ours: bool = False
 
 
 class Ready(msgspec.Struct, frozen=True):
@@ -159,6 +180,8 @@ class Parked(msgspec.Struct, frozen=True):
 Event = (
     Received
     | Connected
+    | Gone
+    | Damaged
     | Due
     | Kept
     | Finished

@@ -12,7 +12,7 @@ from jupiter.model.profile import ResourceSample
 from jupiter.model.run import TaskRecord, TransferRecord
 from jupiter.model.words import Word
 
-PROTOCOL = 2
+PROTOCOL = 3
 """Version of this module; peers of another one are refused."""
 
 
@@ -174,6 +174,7 @@ class Prepare(Message, frozen=True):
         mapping: Node of every task.
         members: Nodes that take part, with their incarnations.
         incarnation: Of this node.
+        is_late: The run has begun without this node; home's agent will tell it what is so.
         in_flight_max: As for `NodeConfig`, like all that follows.
         results_dir: Where the home node keeps results; empty on all others.
     """
@@ -193,13 +194,45 @@ class Prepare(Message, frozen=True):
     is_ordered: bool = False
     beat_s: float = 0.0
     lease_s: float = 0.0
+    durability: Literal["none", "ingress", "hop"] = "none"
+    is_late: bool = False
 
 
-class Offer(Message, frozen=True):
-    """Inputs for the ingress: each is the list of paths of its files."""
+class Attach(Message, frozen=True):
+    """First order: the caller is home, and wants to hear of everything; answered `Attached`."""
+
+    id: int
+
+
+class Recall(Message, frozen=True):
+    """Tell again, as facts, of all items that were accepted and that have ended."""
 
     id: int
     run: str
+
+
+class FactsTaken(Message, frozen=True):
+    """Home has facts, and will not forget them.
+
+    Attributes:
+        number: As in `Facts`.
+    """
+
+    run: str
+    number: int
+
+
+class Offer(Message, frozen=True):
+    """Inputs for the ingress; answered `Took`.
+
+    Attributes:
+        first: How many were offered before; those that the ingress has already are passed over.
+        inputs: Each is the list of paths of its files.
+    """
+
+    id: int
+    run: str
+    first: int
     inputs: tuple[tuple[str, ...], ...]
 
 
@@ -246,6 +279,30 @@ class Failure(Message, frozen=True):
     id: int
     reason: str
     detail: str = ""
+
+
+class Attached(Message, frozen=True):
+    """Who an agent is.
+
+    Attributes:
+        incarnation: Another number every time that it has lost what it had written down.
+        runs: That it works on, or has found again after a restart.
+    """
+
+    id: int
+    incarnation: int
+    runs: tuple[str, ...]
+
+
+class Took(Message, frozen=True):
+    """Inputs were offered.
+
+    Attributes:
+        count: How many the ingress has been offered in all.
+    """
+
+    id: int
+    count: int
 
 
 class Probed(Message, frozen=True):
@@ -296,6 +353,12 @@ class Broken(msgspec.Struct, frozen=True, tag=True, array_like=True):
     reason: str
 
 
+class Noted(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """Fact: something went wrong and was dealt with; one sentence."""
+
+    note: str
+
+
 class Changed(msgspec.Struct, frozen=True, tag=True, array_like=True):
     """Fact: home decided anew who takes part.
 
@@ -308,13 +371,25 @@ class Changed(msgspec.Struct, frozen=True, tag=True, array_like=True):
     back: tuple[NodeId, ...]
 
 
+Fact = Accepted | Ended | RunDrained | Broken | Noted | Changed
+
+
 class Facts(Message, frozen=True):
-    """What happened on an agent, in order; times are on its own clock."""
+    """What happened on an agent, in order; times are on its own clock.
+
+    They are told again until `FactsTaken`.
+
+    Attributes:
+        life: Of the agent's process; numbers start anew with each.
+        number: Counts these messages.
+    """
 
     run: str
     tasks: tuple[TaskRecord, ...]
     transfers: tuple[TransferRecord, ...]
-    others: tuple[Accepted | Ended | RunDrained | Broken | Changed, ...]
+    others: tuple[Fact, ...]
+    life: int = 0
+    number: int = 0
 
 
 AnyMessage = (
@@ -327,6 +402,9 @@ AnyMessage = (
     | Again
     | Probe
     | Got
+    | Attach
+    | Recall
+    | FactsTaken
     | SetPeers
     | PutFile
     | Prepare
@@ -337,12 +415,25 @@ AnyMessage = (
     | TakeSample
     | Done
     | Failure
+    | Attached
+    | Took
     | Probed
     | Sampled
     | Facts
 )
-Order = SetPeers | PutFile | Prepare | Offer | CloseInput | StopRun | ProbeLink | TakeSample
-Answer = Done | Failure | Probed | Sampled
+Order = (
+    Attach
+    | Recall
+    | SetPeers
+    | PutFile
+    | Prepare
+    | Offer
+    | CloseInput
+    | StopRun
+    | ProbeLink
+    | TakeSample
+)
+Answer = Done | Failure | Attached | Took | Probed | Sampled
 
 _DECODER = msgspec.json.Decoder(AnyMessage)
 _ENCODER = msgspec.json.Encoder()

@@ -101,6 +101,14 @@ class Published(msgspec.Struct, frozen=True, tag=True, array_like=True):
     number: int
 
 
+class Lost(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """Files of an execution cannot be used; whatever was written down of it counts no more."""
+
+    item: ItemId
+    task: TaskId
+    reason: str
+
+
 class Forgotten(msgspec.Struct, frozen=True, tag=True, array_like=True):
     """Everything about these items may be dropped."""
 
@@ -117,5 +125,6 @@ Record = (
     | Assigned
     | Committed
     | Published
+    | Lost
     | Forgotten
 )

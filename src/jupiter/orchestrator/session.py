@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 from collections.abc import Callable, Sequence
@@ -14,7 +15,7 @@ from jupiter.aio.clock import wall_s
 from jupiter.errors import Fault, InputError
 from jupiter.home.bundle import Bundle, code_of, deploy, read_bundle
 from jupiter.home.controller import Controller
-from jupiter.home.stream import StreamOrder, stream
+from jupiter.home.stream import Log, StreamOrder, stream
 from jupiter.interfaces.engine import Engine
 from jupiter.interfaces.store import Samples
 from jupiter.model import messages as msg
@@ -55,36 +56,38 @@ class Session:
         network: With exactly one home.
         engine: Puts agents on the nodes.
         settings: For profiling and streaming.
+        token: Secret of the session, where it goes on with the agents of an earlier one.
 
     Raises:
         InputError: The network has no home or no worker, or a task needs what the engine lacks.
     """
 
     def __init__(
-        self, app: Application, network: Network, engine: Engine, settings: RunSettings
+        self,
+        app: Application,
+        network: Network,
+        engine: Engine,
+        settings: RunSettings,
+        token: str = "",
     ) -> None:
         _refuse_unfit(app, network)
         self.app = app
         self.network = network
         self._engine = engine
         self._settings = settings
-        self._token = secrets.token_hex(32)
+        self._token = token or secrets.token_hex(32)
         self._home = network.homes[0].name
         self._controller = Controller(self._home, self._token)
         self.bundle: Bundle = read_bundle(Path(app.root))
         self._streams = 0
+        self._addresses: dict[NodeId, tuple[str, int]] = {}
 
     async def __aenter__(self) -> Self:
         try:
-            handles = await self._engine.start(self.network, self._token, self._controller.lost)
-            await self._controller.connect(handles)
-            for node in handles:
-                peers = self._peers_of(node)
-                await self._controller.order(
-                    node,
-                    lambda n, p=peers: msg.SetPeers(n, p),  # type: ignore[misc]
-                    msg.Done,
-                )
+            handles = await self._engine.start(self.network, self._token, self._controller)
+            self._addresses = {node: (each.host, each.port) for node, each in handles.items()}
+            await self._controller.connect(handles, self._equip)
+            await asyncio.gather(*map(self._set_peers, handles))
             await deploy(self._controller, self.bundle, tuple(handles))
         except BaseException:
             await self._close()
@@ -102,6 +105,20 @@ class Session:
     async def _close(self) -> None:
         self._controller.close()
         await self._engine.stop()
+
+    async def _equip(self, node: NodeId) -> None:
+        """Give an agent that was started again what it may have lost, and tell the others of it."""
+        await self._set_peers(node)
+        await deploy(self._controller, self.bundle, (node,))
+        handle = self._controller.handle(node)
+        if self._addresses[node] != (handle.host, handle.port):
+            self._addresses[node] = (handle.host, handle.port)
+            others = [each for each in self._controller.nodes if each != node]
+            await asyncio.gather(*map(self._set_peers, others), return_exceptions=True)
+
+    async def _set_peers(self, node: NodeId) -> None:
+        peers = self._peers_of(node)
+        await self._controller.order(node, lambda number: msg.SetPeers(number, peers), msg.Done)
 
     def _peers_of(self, node: NodeId) -> tuple[msg.PeerAddress, ...]:
         """Return the ways to all other nodes, shaped where the engine's own are too fast.
@@ -181,6 +198,8 @@ class Session:
         app: Application | None = None,
         prediction: Prediction | None = None,
         watch: Watch | None = None,
+        log: Log | None = None,
+        is_resumed: bool = False,
     ) -> RunRecord:
         """Stream items through a schedule.
 
@@ -191,10 +210,12 @@ class Session:
             app: The application with replicas as tasks of their own, where the schedule has any.
             prediction: Goes into the record, for comparison.
             watch: Told of the progress.
+            log: Keeps the facts, so that another session can go on with the stream.
+            is_resumed: This session goes on with a stream of an earlier one.
 
         Raises:
             TaskError: The code of a task cannot be loaded.
-            RunError: An agent was lost, or has no link to another.
+            RunError: An agent was lost for good, or has no link to another.
         """
         self._streams += 1
         run = f"{self._streams}-{schedule.scheduler}"
@@ -212,6 +233,9 @@ class Session:
                 workers=tuple([node.name for node in self.network.workers]),
                 placement=self._settings.placement,
                 is_ordered=self._settings.is_ordered,
+                durability=self._settings.durability,
+                log=log,
+                is_resumed=is_resumed,
             ),
             (watch or Watch()).item,
         )

@@ -1,0 +1,246 @@
+"""Writes down what the machines of a node decide, with its files, and finds both again.
+
+What level of durability a run has was decided by the machines: they say of every record whether it
+must be synced. Here a record goes behind its files: small ones into the journal itself, large ones
+are synced on their own.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from jupiter.agent.journal import Found, Journal
+from jupiter.agent.spool import Spool
+from jupiter.control.compaction import Worth, weigh
+from jupiter.model import actions as act
+from jupiter.model import events as ev
+from jupiter.model import records as rec
+from jupiter.model.ids import INGRESS, item_id
+from jupiter.model.items import Delivery, Part
+
+INLINE_BYTES = 1 << 16
+"""Contents up to this size go into the journal: one sync instead of three. A larger file costs
+more to write twice than to sync on its own."""
+
+
+@dataclass
+class _Files:
+    """The files that a record speaks of: where they are, and what they hold."""
+
+    places: list[str] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
+    parts: list[Part] = field(default_factory=list)
+
+    @property
+    def size_bytes(self) -> int:
+        return sum([part.size_bytes for part in self.parts])
+
+
+@dataclass
+class Recovered:
+    """What a restart finds.
+
+    Attributes:
+        records: To restore the machines from.
+        notes: What was damaged and dealt with, one sentence each.
+        is_damaged: Something that was written down is missing.
+    """
+
+    records: list[rec.Record]
+    notes: list[str] = field(default_factory=list)
+    is_damaged: bool = False
+
+
+class Keeper:
+    """Journal and spool of one run on one node.
+
+    Args:
+        journal: Opened by `recover`.
+        spool: Its files.
+        tell: Takes `Kept` of records that could not be written at once.
+    """
+
+    def __init__(self, journal: Journal, spool: Spool, tell: Callable[[ev.Event], None]) -> None:
+        self._journal = journal
+        self._spool = spool
+        self._tell = tell
+
+    def persist(self, persist: act.Persist) -> bool:
+        """Write a record down; return whether that is done, else `Kept` is told later."""
+        record = persist.record
+        files = self._files_of(record)
+        place = " ".join(files.places)
+
+        def kept() -> None:
+            self._tell(ev.Kept(record))
+
+        if not persist.is_synced:
+            return self._journal.append(record, kept, place)
+        if files.size_bytes <= INLINE_BYTES:
+            bodies = [Path(path).read_bytes() for path in files.paths]
+            self._journal.sync(record, kept, place=place, bodies=bodies)
+        else:
+            folders = [f"{self._spool.root}/{each}" for each in files.places]
+            above = dict.fromkeys(os.path.dirname(folder) for folder in folders)
+            self._journal.sync(
+                record, kept, place=place, files=files.paths, folders=[*folders, *above]
+            )
+        return False
+
+    def sync_files(
+        self, files: Sequence[str], folders: Sequence[str], then: Callable[[], None]
+    ) -> None:
+        """Make files safe; then call `then`."""
+        self._journal.sync_files(files, folders, then)
+
+    def close(self) -> None:
+        """Write nothing more."""
+        self._journal.close()
+
+    @property
+    def journal_bytes(self) -> int:
+        """Length of the journal."""
+        return self._journal.size_bytes
+
+    def _files_of(self, record: rec.Record) -> _Files:
+        files = _Files()
+        match record:
+            case rec.Taken(delivery):
+                self._add_inputs(files, delivery)
+            case rec.Elected(task, item) if record.outputs:
+                self._add_outputs(files, self._spool.output_folder(task, item), record.outputs)
+            case rec.Accepted(seq, _, parts):
+                folder = self._spool.output_folder(INGRESS, item_id(seq))
+                self._add_outputs(files, folder, parts)
+            case rec.Committed(results=results):
+                for delivery, _ in results:
+                    self._add_inputs(files, delivery)
+        return files
+
+    def _add_inputs(self, files: _Files, delivery: Delivery) -> None:
+        paths = self._spool.input_paths(delivery) if delivery.parts else []
+        if paths:
+            files.places.append(self._spool.place_of(os.path.dirname(paths[0])))
+            files.paths += paths
+            files.parts += delivery.parts
+
+    def _add_outputs(self, files: _Files, folder: str, parts: Sequence[Part]) -> None:
+        if folder:
+            files.places.append(self._spool.place_of(folder))
+            files.paths += [f"{folder}/{part.name}" for part in parts]
+            files.parts += parts
+
+    def records(self) -> Iterator[rec.Record]:
+        """Yield everything that is written down, oldest first."""
+        return self._journal.records()
+
+    # -- after a restart -----------------------------------------------------------------------
+
+    def recover(self, results: Path) -> Recovered:
+        """Read the journal and take up the files that it speaks of.
+
+        Args:
+            results: Where home shows results.
+
+        Raises:
+            OSError: The journal cannot be read.
+        """
+        found = self._journal.open()
+        void: list[Found] = []
+        recovered = Recovered([])
+        if self._journal.tail_bytes:
+            recovered.notes.append(
+                f"the last {self._journal.tail_bytes} bytes of the journal were cut short"
+            )
+        for place, what in self._journal.gaps:
+            recovered.notes.append(f"the journal is damaged at byte {place}: {what}")
+            recovered.is_damaged = True
+        for each, worth in zip(found, weigh([each.record for each in found]), strict=True):
+            if worth is Worth.ALL and not self._adopt(each, results):
+                recovered.notes.append("results that were decided are damaged: they are made again")
+                void.append(each)
+                continue
+            recovered.records.append(each.record)
+        if void:
+            self._journal.rewrite([each for each in found if each not in void])
+        return recovered
+
+    def _adopt(self, found: Found, results: Path) -> bool:
+        """Take up the files of one record; return False where it must be left out."""
+        record, places = found.record, found.place.split()
+        if not places:
+            return True
+        match record:
+            case rec.Taken(delivery):
+                self._spool.adopt_inputs(delivery, places[0])
+            case rec.Elected(task, item):
+                self._spool.adopt_outputs(task, item, places[0])
+            case rec.Accepted(seq):
+                self._spool.adopt_outputs(INGRESS, item_id(seq), places[0])
+            case rec.Committed():
+                return self._adopt_results(record, places, found.bodies, results)
+        if found.bodies:
+            self._restore(self._files_of(record), found.bodies)
+        return True
+
+    def _adopt_results(
+        self, record: rec.Committed, places: list[str], bodies: bytes, results: Path
+    ) -> bool:
+        """Return whether all results are in the spool or where they are shown."""
+        with_parts = [(each, names) for each, names in record.results if each.parts]
+        for (delivery, _), place in zip(with_parts, places, strict=True):
+            self._spool.adopt_inputs(delivery, place)
+        files = self._files_of(record)
+        if bodies:
+            shown = [str(results / name) for _, names in with_parts for name in names]
+            missing = [not os.path.exists(path) for path in shown]
+            self._restore(files, bodies, missing)
+            return True
+        for delivery, names in with_parts:
+            paths = self._spool.input_paths(delivery)
+            folder = os.path.dirname(paths[0])
+            for path, name, part in zip(paths, names, delivery.parts, strict=True):
+                stored = [(os.path.basename(path), part)]
+                is_shown = not os.path.lexists(path) and (results / name).exists()
+                if not is_shown and self._spool.unchecked_fault(folder, stored):
+                    return False
+        return True
+
+    def _restore(self, files: _Files, bodies: bytes, wanted: Sequence[bool] | None = None) -> None:
+        """Write files again that a power cut took, from what the journal holds of them."""
+        start = 0
+        for k, (path, part) in enumerate(zip(files.paths, files.parts, strict=True)):
+            body = bodies[start : start + part.size_bytes]
+            start += part.size_bytes
+            try:
+                is_there = os.lstat(path).st_size == part.size_bytes
+            except FileNotFoundError:
+                is_there = False
+            if not is_there and (wanted is None or wanted[k]):
+                Path(path).unlink(missing_ok=True)
+                Path(path).write_bytes(body)
+
+    def repair(self, folder: str, files: Sequence[tuple[str, Part]]) -> str:
+        """Look at files from before a restart, once; write them again from the journal if need be.
+
+        Returns:
+            What is wrong with them and cannot be mended; empty where they are as they should be.
+        """
+        fault = self._spool.unchecked_fault(folder, files)
+        if fault:
+            bodies = self._journal.bodies_of(self._spool.place_of(folder))
+            if len(bodies) != sum(part.size_bytes for _, part in files):
+                return fault
+            start = 0
+            for name, part in files:
+                path = Path(folder, name)
+                path.unlink(missing_ok=True)
+                path.write_bytes(bodies[start : start + part.size_bytes])
+                start += part.size_bytes
+            fault = self._spool.unchecked_fault(folder, files)
+        if not fault:
+            self._spool.is_checked(folder)
+        return fault

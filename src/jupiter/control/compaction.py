@@ -1,0 +1,74 @@
+"""Which records of a journal are still worth keeping."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+
+from jupiter.kit.seqset import SeqSet
+from jupiter.model import records as rec
+from jupiter.model.ids import INGRESS, ItemId, TaskId
+
+
+class Worth(enum.IntEnum):
+    """What to do with an entry."""
+
+    NOTHING = 0
+    RECORD = 1
+    """Keep the record; the files that it speaks of are gone."""
+    ALL = 2
+    """Keep the record, and the files or bodies that belong to it."""
+
+
+def weigh(records: Sequence[rec.Record]) -> list[Worth]:
+    """Return the worth of every record.
+
+    A node that is restored from what is kept is in the same state as one restored from all. Views
+    are all kept, as what came under one is read under it; so are the ends of items, which say which
+    names are taken.
+    """
+    settled = _settled(records)
+    shown = {record.number for record in records if isinstance(record, rec.Published)}
+    decided = {
+        ending.seq
+        for record in records
+        if isinstance(record, rec.Committed)
+        for ending in record.endings
+    }
+    open_keys: set[tuple[TaskId, ItemId]] = set()
+    for record in records:
+        if isinstance(record, rec.Taken):
+            delivery = record.delivery
+            if not all(origin in settled for origin in delivery.origins):
+                open_keys.add((delivery.target, delivery.item))
+    last = max((k for k, r in enumerate(records) if isinstance(r, rec.Forgotten)), default=-1)
+    worths = []
+    for k, record in enumerate(records):
+        match record:
+            case rec.Taken(delivery):
+                is_open = not all(origin in settled for origin in delivery.origins)
+                worth = Worth.ALL if is_open else Worth.NOTHING
+            case rec.Started(task, item) | rec.Elected(task, item):
+                worth = Worth.ALL if (task, item) in open_keys else Worth.NOTHING
+            case rec.Lost(item, task) if task == INGRESS:
+                worth = Worth.RECORD
+            case rec.Assigned(last=seq):
+                worth = Worth.RECORD if seq >= settled.mark else Worth.NOTHING
+            case rec.Forgotten():
+                worth = Worth.RECORD if k == last else Worth.NOTHING
+            case rec.Accepted(seq):
+                worth = Worth.RECORD if seq in decided else Worth.ALL
+            case rec.Committed(number):
+                worth = Worth.RECORD if number in shown else Worth.ALL
+            case _:
+                worth = Worth.RECORD
+        worths.append(worth)
+    return worths
+
+
+def _settled(records: Sequence[rec.Record]) -> SeqSet:
+    settled = SeqSet()
+    for record in records:
+        if isinstance(record, rec.Forgotten):
+            settled.add_all(record.settled.mark, record.settled.above)
+    return settled

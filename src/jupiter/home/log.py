@@ -1,0 +1,56 @@
+"""The facts of a run as they come, in a file: home can end at any moment and catch up."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from jupiter.kit import entries
+from jupiter.model import messages as msg
+from jupiter.model.ids import NodeId
+
+
+class _Line(msgspec.Struct, array_like=True):
+    node: NodeId
+    facts: msg.Facts
+
+
+class FactLog:
+    """One file, only ever appended to.
+
+    Args:
+        path: Made where it does not exist; what a crash had cut short is cut off.
+
+    Raises:
+        OSError: It cannot be read or written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._fd = os.open(path, os.O_CREAT | os.O_RDWR | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        found = entries.scan(path.read_bytes())
+        os.ftruncate(self._fd, found.good_bytes)
+        self._number = found.next_number
+
+    def add(self, node: NodeId, facts: msg.Facts) -> None:
+        """Write facts down."""
+        data = entries.pack(self._number, _ENCODER.encode(_Line(node, facts)))
+        os.write(self._fd, data)
+        self._number += 1
+
+    def read(self) -> Iterator[tuple[NodeId, msg.Facts]]:
+        """Yield all that was written down."""
+        for payload in entries.scan(self._path.read_bytes()).payloads:
+            line = _DECODER.decode(payload)
+            yield line.node, line.facts
+
+    def close(self) -> None:
+        """Write nothing more."""
+        os.close(self._fd)
+
+
+_ENCODER = msgspec.json.Encoder()
+_DECODER = msgspec.json.Decoder(_Line)

@@ -1,0 +1,202 @@
+"""Streams whose agents are killed or stand still: nothing is lost, nothing comes twice."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import psutil
+import pytest
+from tests.functional.streams import (
+    DIAMOND,
+    MERGE,
+    ONE,
+    SPREAD,
+    WORK,
+    Killer,
+    WatchedEngine,
+    expected_texts,
+    mapped,
+    stream,
+)
+
+from jupiter.errors import RunError
+from jupiter.model.ids import NodeId
+from jupiter.orchestrator.inputs import find_inputs
+from jupiter.settings import RunSettings
+
+
+@pytest.mark.parametrize("after", [1, 25, 60])
+def test_agent_of_a_worker_that_is_killed_costs_no_item(
+    make_app: Callable[..., Path],
+    cluster: Path,
+    inputs: Path,
+    tmp_path: Path,
+    mark: str,
+    after: int,
+) -> None:
+    app = make_app(DIAMOND, work=WORK, merge=MERGE)
+    engine = WatchedEngine()
+    items = find_inputs([inputs]) * 4
+    run = stream(
+        app,
+        cluster,
+        items,
+        mapped(**SPREAD),
+        tmp_path / "out",
+        on_item=Killer(engine, ("n2", after)),
+        engine=engine,
+    )
+    assert [item.status for item in run.items] == ["done"] * 120
+    names = [name for item in run.items for name in item.results]
+    assert len(names) == len(set(names)) == 120
+    assert len(list((tmp_path / "out").iterdir())) == 120
+    assert [(tmp_path / "out" / name).read_text() for name in names] == expected_texts(items)
+    assert run.notes[0].startswith("the agent of node n2 was lost after ")
+
+
+class Pauser:
+    """Stops the agent of a node when so many items have ended, and lets it go on later."""
+
+    def __init__(self, engine: WatchedEngine, node: str, after: int, seconds: float) -> None:
+        self._engine = engine
+        self._node = NodeId(node)
+        self._left = after
+        self._seconds = seconds
+
+    def __call__(self) -> None:
+        self._left -= 1
+        if not self._left:
+            agent = psutil.Process(self._engine.pid(self._node))
+            agent.suspend()
+            asyncio.get_running_loop().call_later(self._seconds, agent.resume)
+
+
+def test_agent_that_stands_still_and_comes_back_costs_no_item_and_changes_none(
+    make_app: Callable[..., Path], cluster: Path, inputs: Path, tmp_path: Path, mark: str
+) -> None:
+    app = make_app(DIAMOND, work=WORK, merge=MERGE)
+    engine = WatchedEngine()
+    items = find_inputs([inputs]) * 8
+    run = stream(
+        app,
+        cluster,
+        items,
+        mapped(**SPREAD),
+        tmp_path / "out",
+        on_item=Pauser(engine, "n2", 20, 2.0),
+        engine=engine,
+    )
+    assert [item.status for item in run.items] == ["done"] * 240
+    names = [name for item in run.items for name in item.results]
+    assert len(list((tmp_path / "out").iterdir())) == len(set(names)) == 240
+    assert [(tmp_path / "out" / name).read_text() for name in names] == expected_texts(items)
+    assert run.notes[0] == "node n2 was not heard for 1 s; its tasks moved for a while"
+    assert {record.node for record in run.tasks if record.task == "left"} >= {"n2", "n3"}
+
+
+def test_agent_that_stands_still_for_good_does_not_hold_up_the_run(
+    make_app: Callable[..., Path], cluster: Path, inputs: Path, tmp_path: Path, mark: str
+) -> None:
+    app = make_app(DIAMOND, work=WORK, merge=MERGE)
+    engine = WatchedEngine()
+    run = stream(
+        app,
+        cluster,
+        find_inputs([inputs]),
+        mapped(**SPREAD),
+        tmp_path / "out",
+        on_item=Pauser(engine, "n2", 5, 3600.0),
+        engine=engine,
+    )
+    assert [item.status for item in run.items] == ["done"] * 30
+
+
+@pytest.mark.parametrize("durability", ["ingress", "hop"])
+@pytest.mark.parametrize(
+    "victims",
+    [
+        [("home", 5), ("home", 40)],
+        [("home n1 n2 n3", 30)],
+        [("n1", 3), ("n2 n3", 20), ("home", 21), ("n1", 50), ("home", 90)],
+    ],
+    ids=["home", "all", "in turn"],
+)
+def test_killed_agents_go_on_where_they_were(
+    make_app: Callable[..., Path],
+    cluster: Path,
+    inputs: Path,
+    tmp_path: Path,
+    mark: str,
+    durability: Literal["ingress", "hop"],
+    victims: list[tuple[str, int]],
+) -> None:
+    app = make_app(DIAMOND, work=WORK, merge=MERGE)
+    engine = WatchedEngine()
+    items = find_inputs([inputs]) * 4
+    killer = Killer(engine, *victims)
+    run = stream(
+        app,
+        cluster,
+        items,
+        mapped(**SPREAD),
+        tmp_path / "out",
+        settings=RunSettings(durability=durability),
+        on_item=killer,
+        engine=engine,
+    )
+    assert killer.killed == sum(len(nodes.split()) for nodes, _ in victims)
+    assert [item.status for item in run.items] == ["done"] * 120
+    names = [name for item in run.items for name in item.results]
+    assert len(list((tmp_path / "out").iterdir())) == len(names) == len(set(names)) == 120
+    assert [(tmp_path / "out" / name).read_text() for name in names] == expected_texts(items)
+
+
+def test_without_durability_the_loss_of_home_ends_the_run(
+    make_app: Callable[..., Path], cluster: Path, inputs: Path, tmp_path: Path, mark: str
+) -> None:
+    app = make_app(DIAMOND, work=WORK, merge=MERGE)
+    engine = WatchedEngine()
+    with pytest.raises(RunError, match="the agent of node home is gone"):
+        stream(
+            app,
+            cluster,
+            find_inputs([inputs]) * 20,
+            mapped(**SPREAD),
+            tmp_path / "out",
+            settings=RunSettings(durability="none"),
+            on_item=Killer(engine, ("home", 5)),
+            engine=engine,
+        )
+
+
+@pytest.mark.parametrize("durability", ["none", "ingress"])
+def test_the_only_worker_that_is_killed_is_waited_for(
+    make_app: Callable[..., Path],
+    inputs: Path,
+    tmp_path: Path,
+    mark: str,
+    durability: Literal["none", "ingress"],
+) -> None:
+    cluster = tmp_path / "cluster.toml"
+    cluster.write_text(
+        '[defaults]\nlatency = "1 ms"\nbandwidth = "1 Gbit/s"\n'
+        '[[node]]\nname = "home"\nrole = "home"\n[[node]]\nname = "n1"\n'
+    )
+    code = "def only(inputs, output_dir):\n    (output_dir / 'x').touch()\n"
+    app = make_app(ONE, work=code)
+    engine = WatchedEngine()
+    run = stream(
+        app,
+        cluster,
+        find_inputs([inputs]) * 20,
+        mapped(only="n1"),
+        tmp_path / "out",
+        settings=RunSettings(durability=durability),
+        on_item=Killer(engine, ("n1", 5), ("n1", 300)),
+        engine=engine,
+    )
+    assert [item.status for item in run.items] == ["done"] * 600
+    assert any(note.startswith("the agent of node n1 was lost after") for note in run.notes)
