@@ -33,7 +33,8 @@ from jupiter.model import actions as act
 from jupiter.model import events as ev
 from jupiter.model import records as rec
 from jupiter.model import words
-from jupiter.simulator.world import Host
+from jupiter.simulator.files import Files
+from jupiter.simulator.host import Host
 
 Patch = tuple[Any, str, Any]
 
@@ -585,15 +586,15 @@ def join_by_arrival() -> list[Patch]:
             return tuple(queues[parent].popleft() for parent in self._parents), now
         return None
 
-    def inputs_of(self: Any, run: act.Run) -> Any:
+    def inputs(self: Any, run: act.Run) -> Any:
         found = []
         for each in run.inputs:
             key = ("in", run.task, each.item, each.epoch, each.source)
             if each.parts:
-                found.append(list(self.disk.image.files[key][1]))
+                found.append(list(self._disk.image.files[key][1]))
         return found
 
-    return [(joins.Join, "add", add), (Host, "_inputs_of", inputs_of)]
+    return [(joins.Join, "add", add), (Files, "inputs", inputs)]
 
 
 @planted("a delivery that comes twice runs twice")
