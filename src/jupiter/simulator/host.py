@@ -316,15 +316,8 @@ class Host:
         outcome = world.tasks.execute(self.name, run, inputs)
         self._runs += 1
         self._running[run.task, run.item, run.attempt] = self._runs
-        world.at(
-            world.now + outcome.seconds,
-            self._ended,
-            self.life,
-            self._runs,
-            run,
-            outcome,
-            world.now,
-        )
+        end = self._ended, self.life, self._runs, run, outcome, world.now
+        world.at(world.now + outcome.seconds, *end)
 
     def _ended(
         self, life: int, number: int, run: act.Run, outcome: Outcome, began_s: float
