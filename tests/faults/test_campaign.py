@@ -136,7 +136,8 @@ def test_seed_gives_the_same_trace_on_another_version_of_python(tmp_path: Path) 
 @pytest.mark.timeout(900)
 def test_simulated_streams_take_95_percent_of_the_branches_of_control(tmp_path: Path) -> None:
     data, report = tmp_path / "data", tmp_path / "report.json"
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COVERAGE_FILE": str(data)}
+    path = f"{ROOT}{os.pathsep}{ROOT / 'src'}"
+    environment = {**os.environ, "PYTHONPATH": path, "COVERAGE_FILE": str(data)}
     source = ROOT / "src" / "jupiter" / "control"
     script = ROOT / "tests" / "faults" / "streams.py"
     coverage = [sys.executable, "-m", "coverage"]
