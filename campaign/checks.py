@@ -9,7 +9,7 @@ from jupiter.model import actions as act
 from jupiter.model import events as ev
 from jupiter.model import words
 from jupiter.model.items import Attempt, Delivery
-from jupiter.simulator.world import Host
+from jupiter.simulator.host import Host
 
 Sent = dict[tuple[int, str, str], Attempt]
 

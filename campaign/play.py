@@ -18,9 +18,11 @@ from jupiter.model.transfer import TransferModel
 from jupiter.model.view import View
 from jupiter.simulator.contents import Content, digest, made, merged
 from jupiter.simulator.faults import Injector
+from jupiter.simulator.host import Host
 from jupiter.simulator.network import Links
 from jupiter.simulator.source import Input, Source
-from jupiter.simulator.world import Host, Outcome, World
+from jupiter.simulator.tasks import Outcome
+from jupiter.simulator.world import World
 from jupiter.testing.oracle import Effect, History, Verdict, judge
 from jupiter.testing.serial import expect
 
@@ -174,8 +176,8 @@ def play(
             memory_bytes_max=scenario.memory_bytes_max,
             credit_max=scenario.credit_max,
         )
-        world.hosts[node] = host(
-            world,
+        world.add(
+            host,
             config,
             sync_s=scenario.sync_s,
             rate=scenario.rates[node],
@@ -236,7 +238,7 @@ class _Idle:
             size = host.machines.size
             if size:
                 left.append(f"{size} entries in the memory of {host.name}")
-            files = [key for key in host.disk.image.files if key[0] != "result"]
+            files = host.files.left()
             if files:
                 left.append(f"{len(files)} files on {host.name}, such as {files[0]}")
         return left
@@ -249,11 +251,9 @@ def _history(world: World, scenario: Scenario, injector: Injector, idle: _Idle) 
     accepted = {r.seq for r in records if isinstance(r, rec.Accepted)}
     accepted |= {accept.seq for _, accept in home.accepted}
     effects = []
-    for key, value in home.disk.image.files.items():
-        if key[0] == "result":
-            source, origins, content = value
-            lineage = tuple(((str(t), i), n) for (t, i), n in content.lineage)
-            effects.append(Effect(source, origins, content.digest, lineage, content.is_mixed))
+    for source, origins, content in home.files.results():
+        lineage = tuple(((str(t), i), n) for (t, i), n in content.lineage)
+        effects.append(Effect(source, origins, content.digest, lineage, content.is_mixed))
     if scenario.level == "none":
         commits = [publish.commit for _, publish in home.shown]
     planned: dict[str, int] = {}

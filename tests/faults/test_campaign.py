@@ -6,10 +6,14 @@ import json
 import os
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 
 import pytest
+from campaign import planted
 from campaign.planted import BUGS, with_bug
+from campaign.planted.bug import Bug
 from campaign.play import play
 from campaign.scenario import make
 from campaign.shrink import shrink
@@ -44,6 +48,14 @@ def test_planted_bug_is_found_by_the_seed_that_found_it_before(name: str) -> Non
     with with_bug(name):
         assert not play(make(seed)).is_good
     assert play(make(seed)).is_good
+
+
+def test_every_bug_of_the_rooms_is_in_the_list_once() -> None:
+    rooms = [
+        import_module(f"campaign.planted.{each.name}") for each in iter_modules(planted.__path__)
+    ]
+    bugs = [each for room in rooms for each in vars(room).values() if isinstance(each, Bug)]
+    assert sorted(bug.name for bug in bugs) == sorted(BUGS)
 
 
 def test_at_least_thirty_bugs_are_planted_and_half_of_them_are_found_within_100_seeds() -> None:
@@ -124,7 +136,8 @@ def test_seed_gives_the_same_trace_on_another_version_of_python(tmp_path: Path) 
 @pytest.mark.timeout(900)
 def test_simulated_streams_take_95_percent_of_the_branches_of_control(tmp_path: Path) -> None:
     data, report = tmp_path / "data", tmp_path / "report.json"
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COVERAGE_FILE": str(data)}
+    path = f"{ROOT}{os.pathsep}{ROOT / 'src'}"
+    environment = {**os.environ, "PYTHONPATH": path, "COVERAGE_FILE": str(data)}
     source = ROOT / "src" / "jupiter" / "control"
     script = ROOT / "tests" / "faults" / "streams.py"
     coverage = [sys.executable, "-m", "coverage"]

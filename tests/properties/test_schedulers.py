@@ -143,6 +143,7 @@ def scheduled(scheduler: Scheduler, problem: Problem, seed: int = 0) -> Schedule
 
 @pytest.mark.parametrize("name", FAST)
 @given(problem=sized_problems, seed=st.integers(0, 3))
+@settings(deadline=None)
 def test_every_schedule_is_valid_and_above_the_bounds(
     name: str, problem: Problem, seed: int
 ) -> None:
@@ -155,7 +156,7 @@ def test_every_schedule_is_valid_and_above_the_bounds(
 
 
 @given(problem=problems(5, 3))
-@settings(suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 def test_nothing_beats_trying_everything_and_nothing_is_missed_by_it(problem: Problem) -> None:
     best = scheduled(exhaustive, problem)
     for name in FAST:
@@ -180,7 +181,7 @@ def test_machine_code_gives_the_same_answers(name: str, problem: Problem, seed: 
 
 
 @given(problem=problems(5, 3))
-@settings(suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 def test_heft_finds_a_schedule_wherever_a_tiny_problem_has_one(problem: Problem) -> None:
     assume(not problem.tasks_max and scheduled(exhaustive, problem) is not None)
     assert scheduled(find_scheduler("heft"), problem) is not None
@@ -188,6 +189,7 @@ def test_heft_finds_a_schedule_wherever_a_tiny_problem_has_one(problem: Problem)
 
 @pytest.mark.parametrize("name", FAST)
 @given(problem=sized_problems)
+@settings(deadline=None)
 def test_names_decide_nothing(name: str, problem: Problem) -> None:
     scheduler = find_scheduler(name)
     schedule = scheduled(scheduler, problem)
@@ -238,6 +240,7 @@ def _renamed(problem: Problem) -> tuple[dict[TaskId, TaskId], dict[NodeId, NodeI
 
 @pytest.mark.parametrize("name", FAST)
 @given(problem=problems(8, 4))
+@settings(deadline=None)
 def test_the_order_of_mappings_decides_nothing(name: str, problem: Problem) -> None:
     turned = replace(
         problem,
@@ -256,6 +259,7 @@ def _backwards(mapping: Mapping[Key, Value]) -> dict[Key, Value]:
 
 
 @given(problem=problems(6, 3), items=st.integers(1, 4))
+@settings(deadline=None)
 def test_no_mapping_loads_its_busiest_node_or_link_less_than_the_period_bound(
     problem: Problem, items: int
 ) -> None:

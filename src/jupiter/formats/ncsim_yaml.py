@@ -13,7 +13,7 @@ import yaml
 
 from jupiter.errors import Fault, InputError
 from jupiter.formats.json_document import Document
-from jupiter.formats.problem_parts import GraphParts
+from jupiter.formats.problem_parts import GraphParts, NetworkParts
 from jupiter.formats.text import Content, Faults, Parsed, Path, Word, decode, parse_with
 from jupiter.model.ids import NodeId, TaskId
 from jupiter.model.problem import Problem
@@ -41,17 +41,17 @@ def read(content: Content, faults: Faults) -> Problem:
     at: Path = ("scenario",)
     scenario = document.table(document.values.get("scenario"), at)
     network = document.table(scenario.get("network"), (*at, "network"))
-    speed, links = _network(document, network, (*at, "network"))
-    parts, pinned = _graphs(document, scenario, speed)
+    net = _network(document, network, (*at, "network"))
+    parts, pinned = _graphs(document, scenario, net.speed)
     if faults.has_errors:
         return empty
     return Problem(
         graph=parts.graph(),
-        nodes=tuple(speed),
-        links=links,
+        nodes=tuple(net.speed),
+        links=net.links,
         work_s=parts.work_s,
         edge_bytes=parts.edge_bytes,
-        speed=speed,
+        speed=net.speed,
         pinned=pinned,
     )
 
@@ -79,26 +79,17 @@ def _document(content: Content, faults: Faults) -> Document | None:
     return Document({str(key): value for key, value in values.items()}, "", faults)
 
 
-def _network(
-    document: Document, network: Mapping[str, object], at: Path
-) -> tuple[dict[NodeId, float], dict[tuple[NodeId, NodeId], TransferModel]]:
-    speed: dict[NodeId, float] = {}
+def _network(document: Document, network: Mapping[str, object], at: Path) -> NetworkParts:
+    parts = NetworkParts()
     for where, node in document.tables(network.get("nodes"), (*at, "nodes")):
-        name = NodeId(document.name(node, "id", where))
-        if name in speed:
-            document.error("is a second node of this id", where, name, "distinct ids", "rename it")
-        speed[name] = document.number(node, "compute_capacity", where, default=1.0) or 1.0
-    links: dict[tuple[NodeId, NodeId], TransferModel] = {}
+        parts.add_node(document, where, node, ("id", "compute_capacity"))
     for where, link in document.tables(network.get("links", []), (*at, "links")):
-        ends = [NodeId(document.name(link, key, where)) for key in ("from", "to")]
-        for key, end in zip(("from", "to"), ends, strict=True):
-            if end and end not in speed:
-                document.error("is no node", (*where, key), end, "a node", "add it")
+        source, target = parts.ends(document, where, link, ("from", "to"))
         rate = document.number(link, "bandwidth", where, may_be_infinite=True) * BYTES_PER_MB
         latency_s = document.number(link, "latency", where, default=0.0)
-        if rate > 0 and ends[0] != ends[1]:
-            links[ends[0], ends[1]] = TransferModel(latency_s, 1.0 / rate)
-    return speed, links
+        if rate > 0 and source != target:
+            parts.links[source, target] = TransferModel(latency_s, 1.0 / rate)
+    return parts
 
 
 def _graphs(

@@ -1,14 +1,17 @@
-"""Tasks and edges while a problem is being read, with the rules that all formats share."""
+"""Parts of a problem while it is being read, with the rules that all formats share."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from jupiter.formats.json_document import Document
 from jupiter.formats.text import Path
 from jupiter.kit.names import nearest, printable
 from jupiter.model.graph import Edge, TaskGraph, find_cycle
-from jupiter.model.ids import TaskId
+from jupiter.model.ids import NodeId, TaskId
+from jupiter.model.transfer import TransferModel
 
 
 class Reporter(Protocol):
@@ -77,3 +80,56 @@ class GraphParts:
     def graph(self) -> TaskGraph:
         """Return the task graph; to be called where nothing was reported."""
         return TaskGraph({task: tuple(found) for task, found in self._children().items()})
+
+
+@dataclass
+class NetworkParts:
+    """What was read of a network so far.
+
+    Attributes:
+        speed: Of every node, in written order.
+        links: In written order.
+    """
+
+    speed: dict[NodeId, float] = field(default_factory=dict)
+    links: dict[tuple[NodeId, NodeId], TransferModel] = field(default_factory=dict)
+
+    def add_node(
+        self, document: Document, at: Path, node: Mapping[str, object], keys: tuple[str, str]
+    ) -> None:
+        """Take a node in, after reporting that its name is taken.
+
+        Args:
+            document: What is read.
+            at: Where the node is.
+            node: Its values; without a speed, or with none, it is 1.
+            keys: Of its name and its speed.
+        """
+        name = NodeId(document.name(node, keys[0], at))
+        if name in self.speed:
+            what, expected = f"is a second node of this {keys[0]}", f"distinct {keys[0]}s"
+            document.error(what, at, name, expected, "rename it")
+        self.speed[name] = document.number(node, keys[1], at, default=1.0) or 1.0
+
+    def ends(
+        self,
+        document: Document,
+        at: Path,
+        link: Mapping[str, object],
+        keys: tuple[str, str],
+        expected: str = "a node",
+    ) -> tuple[NodeId, NodeId]:
+        """Return the ends of a link, after reporting those that are no nodes.
+
+        Args:
+            document: What is read.
+            at: Where the link is.
+            link: Its values.
+            keys: Of the sender and the receiver.
+            expected: What an end must be, in words.
+        """
+        source, target = (NodeId(document.name(link, key, at)) for key in keys)
+        for key, end in zip(keys, (source, target), strict=True):
+            if end and end not in self.speed:
+                document.error("is no node", (*at, key), end, expected, "add it")
+        return source, target

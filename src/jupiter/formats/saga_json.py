@@ -13,9 +13,8 @@ from collections.abc import Mapping
 
 from jupiter.errors import Fault, InputError
 from jupiter.formats.json_document import Document, path_text, read_document
-from jupiter.formats.problem_parts import GraphParts
+from jupiter.formats.problem_parts import GraphParts, NetworkParts
 from jupiter.formats.text import Content, Faults, Parsed, Path, parse_with
-from jupiter.model.ids import NodeId
 from jupiter.model.problem import Problem
 from jupiter.model.schedule import Schedule
 from jupiter.model.transfer import TransferModel
@@ -75,41 +74,33 @@ _EMPTY = Problem(graph=GraphParts().graph(), nodes=(), links={})
 
 
 def _problem(network: _Part, task_graph: _Part) -> Problem:
-    speed, links = _network(*network)
+    net = _network(*network)
     parts = _graph(*task_graph)
     if network[0].faults.has_errors or task_graph[0].faults.has_errors:
         return _EMPTY
     return Problem(
         graph=parts.graph(),
-        nodes=tuple(speed),
-        links=links,
+        nodes=tuple(net.speed),
+        links=net.links,
         work_s=parts.work_s,
         edge_bytes=parts.edge_bytes,
-        speed=speed,
+        speed=net.speed,
     )
 
 
-def _network(
-    document: Document, values: Mapping[str, object], path: Path
-) -> tuple[dict[NodeId, float], dict[tuple[NodeId, NodeId], TransferModel]]:
-    speed: dict[NodeId, float] = {}
+def _network(document: Document, values: Mapping[str, object], path: Path) -> NetworkParts:
+    parts = NetworkParts()
     for at, node in document.tables(values.get("nodes"), (*path, "nodes")):
-        name = NodeId(document.name(node, "name", at))
-        if name in speed:
-            document.error("is a second node of this name", at, name, "distinct names", "rename it")
-        speed[name] = document.number(node, "speed", at, default=1.0) or 1.0
+        parts.add_node(document, at, node, ("name", "speed"))
         if node.get("speed") == 0:
             document.error("has no speed", (*at, "speed"), 0, "a positive number", "correct it")
-    links: dict[tuple[NodeId, NodeId], TransferModel] = {}
     for at, edge in document.tables(values.get("edges", []), (*path, "edges")):
-        ends = [NodeId(document.name(edge, key, at)) for key in ("source", "target")]
-        for key, end in zip(("source", "target"), ends, strict=True):
-            if end and end not in speed:
-                document.error("is no node", (*at, key), end, "a node of the network", "add it")
-        if ends[0] == ends[1]:
+        keys = "source", "target"
+        source, target = parts.ends(document, at, edge, keys, "a node of the network")
+        if source == target:
             own = edge.get("speed")
             if isinstance(own, int | float) and own < math.inf:
-                what = f"{path_text(at)} makes transfers within {ends[0]} take time"
+                what = f"{path_text(at)} makes transfers within {source} take time"
                 document.faults.note(f"{what}; here they are free")
             continue
         # SAGA writes what is infinite as null.
@@ -117,8 +108,8 @@ def _network(
         rate = document.number(known, "speed", at, may_be_infinite=True)
         if rate > 0:
             model = TransferModel(0.0, 1.0 / rate)
-            links[ends[0], ends[1]] = links[ends[1], ends[0]] = model
-    return speed, links
+            parts.links[source, target] = parts.links[target, source] = model
+    return parts
 
 
 def _graph(document: Document, values: Mapping[str, object], path: Path) -> GraphParts:

@@ -9,7 +9,8 @@ from jupiter.model import events as ev
 from jupiter.model import records as rec
 from jupiter.model.items import Part
 from jupiter.simulator.contents import Content
-from jupiter.simulator.world import Host, World
+from jupiter.simulator.host import Host
+from jupiter.simulator.world import World
 
 RETRY_S = 0.1
 """After so long the user looks again whether home is back."""

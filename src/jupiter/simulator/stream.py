@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from jupiter.control.config import Level, NodeConfig
+from jupiter.errors import SchedulingError
 from jupiter.kit.rng import stream
 from jupiter.model import actions as act
 from jupiter.model.graph import Edge
@@ -23,9 +24,11 @@ from jupiter.model.transfer import Transfer
 from jupiter.model.view import View
 from jupiter.simulator.contents import Content
 from jupiter.simulator.faults import InjectedFault, Injector
+from jupiter.simulator.host import Host
 from jupiter.simulator.network import Links
 from jupiter.simulator.source import Input, Source
-from jupiter.simulator.world import Host, Outcome, World, no_duration
+from jupiter.simulator.tasks import Outcome
+from jupiter.simulator.world import World
 
 
 @dataclass(frozen=True)
@@ -113,7 +116,7 @@ def simulate(scenario: Scenario) -> Simulated:
     draw = stream(scenario.seed, "simulation") if scenario.faults else None
     world = World(Links(scenario.links, draw=draw), costs, draw)
     for config, kinds in _configs(scenario):
-        world.add(config, **kinds)
+        world.add(Host, config, **kinds)
     for host in world.hosts.values():
         if host.config.view is not None:
             host.start()
@@ -184,7 +187,7 @@ def _found(world: World, home: Host, scenario: Scenario) -> Simulated:
     for _, accept in home.accepted:
         item = item_id(accept.seq)
         if item not in items:
-            accepted_s = home.accepted_s(accept.seq)
+            accepted_s = found.accepted_s(accept.seq)
             detail = "it had not ended when the simulation was given up"
             items[item] = ItemRecord(
                 item, accept.name, accepted_s, accepted_s, None, "lost", detail
@@ -221,7 +224,7 @@ class Costs:
         """Return how an attempt will end: as it did, or well after its median time."""
         seconds = self._scenario.execution_s.get((run.task, node))
         if seconds is None:
-            raise no_duration(run.task, node)
+            raise _no_duration(run.task, node)
         error = ""
         if self._recording is not None:
             tried = self._recording.attempts.get((run.task, run.item))
@@ -253,3 +256,7 @@ class Costs:
             if size is not None:
                 return float(size)
         return self._sizes.get((delivery.source, delivery.target), 0.0)
+
+
+def _no_duration(task: TaskId, node: NodeId) -> SchedulingError:
+    return SchedulingError(f"task {task} has no execution time on node {node}")

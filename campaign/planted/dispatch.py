@@ -1,0 +1,167 @@
+"""Planted bugs in dispatch: what runs, and what follows from it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from campaign.planted.bug import Patch, planted
+from jupiter.control import dispatch
+from jupiter.control.executions import Execution, State
+from jupiter.model import actions as act
+from jupiter.model import records as rec
+
+
+@planted("outputs leave before their election is written down")
+def no_election() -> list[Patch]:
+    real = dispatch.Dispatcher._elect
+
+    def elect(self: Any, execution: Execution, *rest: Any) -> Any:
+        actions = real(self, execution, *rest)
+        if execution.epoch != self._epoch:
+            return actions
+        sends = self._follow(execution) if not self._tasks[execution.task].plan.is_scatter else []
+        return [*sends, *actions]
+
+    return [(dispatch.Dispatcher, "_elect", elect)]
+
+
+@planted("elections are forgotten by a restart")
+def election_forgotten() -> list[Patch]:
+    real = dispatch.Dispatcher.restore
+
+    def restore(self: Any, record: Any, now: float) -> None:
+        if not isinstance(record, rec.Elected):
+            real(self, record, now)
+
+    return [(dispatch.Dispatcher, "restore", restore)]
+
+
+@planted("what was elected is not sent again after a restart")
+def nothing_sent_after_restart() -> list[Patch]:
+    real = dispatch.Dispatcher.resume
+
+    def resume(self: Any) -> Any:
+        return [a for a in real(self) if not isinstance(a, act.Send)]
+
+    return [(dispatch.Dispatcher, "resume", resume)]
+
+
+@planted("attempts that a crash cut short are not begun again")
+def cut_short_for_ever() -> list[Patch]:
+    real = dispatch.Dispatcher._queue
+
+    def queue(self: Any, execution: Execution) -> None:
+        if (
+            not (
+                self.is_restoring is False and execution.number and execution.state is State.PAUSED
+            )
+            or execution.failures
+        ):
+            real(self, execution)
+
+    return [(dispatch.Dispatcher, "_queue", queue)]
+
+
+@planted("items in an incomplete batch count as in flight")
+def held_not_told() -> list[Patch]:
+    return [(dispatch.Dispatcher, "_hold", lambda self, state, produced: [])]
+
+
+@planted("a delivery that comes twice runs twice")
+def twice_is_twice() -> list[Patch]:
+    real = dispatch.Dispatcher._arrived
+
+    def arrived(self: Any, delivery: Any, now: float) -> Any:
+        key = delivery.target, delivery.item
+        old = self._executions.get(key)
+        if old is not None and old.state is State.ENDED and not self.is_restoring:
+            del self._executions[key]
+        return real(self, delivery, now)
+
+    def seen(self: Any, delivery: Any) -> bool:
+        return False
+
+    return [
+        (dispatch.Dispatcher, "_arrived", arrived),
+        (dispatch.Dispatcher, "has_seen", seen),
+        (dispatch.Dispatcher, "wants", lambda self, delivery: True),
+    ]
+
+
+@planted("what an older epoch made is used, whatever it was made from")
+def lineage_ignored() -> list[Patch]:
+    real = dispatch.Dispatcher._arrived
+
+    def arrived(self: Any, delivery: Any, now: float) -> Any:
+        old = self._executions.get((delivery.target, delivery.item))
+        if old is not None and old.epoch < delivery.epoch:
+            old.inputs = tuple(
+                msgspec.structs.replace(each, attempt=delivery.attempt)
+                if each.source == delivery.source
+                else each
+                for each in old.inputs
+            )
+        return real(self, delivery, now)
+
+    return [(dispatch.Dispatcher, "_arrived", arrived)]
+
+
+@planted("inputs are not stored again where an older epoch had used some of them")
+def inputs_not_stored() -> list[Patch]:
+    real = dispatch.Dispatcher.wants
+
+    def wants(self: Any, delivery: Any) -> bool:
+        execution = self._executions.get((delivery.target, delivery.item))
+        attempts = execution.lineage if execution is not None and execution.is_decided else ()
+        if delivery.attempt in attempts:
+            return False
+        return bool(real(self, delivery))
+
+    return [(dispatch.Dispatcher, "wants", wants)]
+
+
+@planted("a failed attempt is the last")
+def no_retry() -> list[Patch]:
+    real = dispatch.Dispatcher._failed
+
+    def failed(self: Any, event: Any) -> Any:
+        return real(self, msgspec.structs.replace(event, is_final=True))
+
+    return [(dispatch.Dispatcher, "_failed", failed)]
+
+
+@planted("a task that always fails is tried for ever")
+def endless_retry() -> list[Patch]:
+    real = dispatch.Dispatcher._failed
+
+    def failed(self: Any, event: Any) -> Any:
+        self._executions[event.task, event.item].failures = 0
+        return real(self, event)
+
+    return [(dispatch.Dispatcher, "_failed", failed)]
+
+
+@planted("an attempt that hangs is waited for")
+def no_timeout() -> list[Patch]:
+    real = dispatch.Dispatcher._due
+
+    def due(self: Any, timer: Any) -> Any:
+        return real(self, timer) if timer.kind != "timeout" else []
+
+    return [(dispatch.Dispatcher, "_due", due)]
+
+
+@planted("a killed attempt keeps its core")
+def core_lost() -> list[Patch]:
+    real = dispatch.Dispatcher._due
+
+    def due(self: Any, timer: Any) -> Any:
+        free = self._free_cores
+        actions = real(self, timer)
+        if timer.kind == "timeout":
+            self._free_cores = free
+        return actions
+
+    return [(dispatch.Dispatcher, "_due", due)]

@@ -1,0 +1,392 @@
+"""A computer in virtual time: the machines of an agent, on a disk and a clock that are modelled."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from jupiter.control.config import NodeConfig
+from jupiter.control.node import Node
+from jupiter.model import actions as act
+from jupiter.model import events as ev
+from jupiter.model import words
+from jupiter.model.ids import INGRESS, NodeId, item_id
+from jupiter.model.items import Attempt, Delivery, Part
+from jupiter.model.records import Accepted
+from jupiter.simulator.contents import Content
+from jupiter.simulator.disk import Disk
+from jupiter.simulator.files import Files
+from jupiter.simulator.tasks import Outcome
+from jupiter.simulator.world import World
+
+
+class Host:
+    """One computer with its agent.
+
+    Args:
+        world: Where it is.
+        config: Of its node.
+        sync_s: How long a sync of the disk takes; 0 where there is no disk.
+        rate: Seconds of its clock in one of the world's.
+        offset_s: What its clock shows at the beginning.
+        start_s: How long the workers of a task take to start.
+        failed_starts: How many times they fail to, at first.
+        make: Makes its node, anew after every crash.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        config: NodeConfig,
+        *,
+        sync_s: float = 0.0,
+        rate: float = 1.0,
+        offset_s: float = 0.0,
+        start_s: float = 0.0,
+        failed_starts: int = 0,
+        make: Callable[[NodeConfig], Node] = Node,
+    ) -> None:
+        self.world = world
+        self.config = config
+        self.name = config.node
+        self.disk = Disk()
+        self.files = Files(self.disk, self.name)
+        self.life = 0
+        """Counts the processes; events for an earlier one are void."""
+        self.is_up = False
+        self.is_gone = False
+        self.shown: list[tuple[float, act.Publish]] = []
+        self.accepted: list[tuple[float, act.Accept]] = []
+        self.is_drained = False
+        self._make = make
+        self._node = make(config)
+        self._sync_s = sync_s
+        self._rate = rate
+        self._offset_s = offset_s
+        self._start_s = start_s
+        self._failed_starts = failed_starts
+        self._paused_until_s = 0.0
+        self._backlog: deque[ev.Event] = deque()
+        self._running: dict[tuple[str, str, Attempt], int] = {}
+        self._made: dict[tuple[str, str, Attempt], dict[str, Content]] = {}
+        self._runs = 0
+        self._unsynced: list[ev.Kept] = []
+        self._is_syncing = False
+        self._todo: deque[ev.Event] = deque()
+        self._offered: deque[tuple[tuple[Part, ...], tuple[Content, ...]]] = deque()
+        self._is_stepping = False
+        self._doing: dict[type, Callable[[Any], None]] = {
+            act.Transmit: self._transmit,
+            act.Run: self._run,
+            act.Hand: self._hand,
+            act.SetTimer: self._set_timer,
+            act.Kill: self._kill,
+            act.Persist: self._persist,
+            act.DropInputs: self._drop_inputs,
+            act.DropOutputs: self._drop_outputs,
+            act.DropBatches: self._drop_batches,
+            act.Accept: self._accept,
+            act.Publish: self._publish,
+            act.Resolve: self._resolve,
+            act.Drained: self._drained,
+            act.Start: self._start,
+            act.Stop: self._nothing,
+            act.Evict: self._nothing,
+        }
+
+    @property
+    def machines(self) -> Node:
+        """What decides on this host; another object after each crash."""
+        return self._node
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether the agent stands still."""
+        return self.world.now < self._paused_until_s
+
+    @property
+    def clock_s(self) -> float:
+        """What its clock shows."""
+        return self._offset_s + self.world.now * self._rate
+
+    # -- life and death ------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start the agent for the first time."""
+        self.is_up = True
+        self._do(self._node.start(self.clock_s))
+        self._settle_todo()
+
+    def crash(self, *, is_power_cut: bool = False) -> None:
+        """End the agent, or all of the computer."""
+        if not self.is_up or self.is_gone:
+            return
+        self.life += 1
+        self.is_up = False
+        self._paused_until_s = 0.0
+        self._backlog.clear()
+        self._todo.clear()
+        self._running.clear()
+        self._made.clear()
+        self._unsynced.clear()
+        self._offered.clear()
+        self._is_syncing = False
+        if is_power_cut and self.world.draw is not None:
+            self.disk.power_cut(self.world.draw)
+        else:
+            self.disk.crash()
+        is_home = self.config.node == self.config.home
+        if is_power_cut and self.config.level == "ingress" and not is_home:
+            self.disk.wipe()  # an agent that finds another boot trusts nothing of it
+
+    def vanish(self) -> None:
+        """Lose the computer for good."""
+        self.crash()
+        self.disk.wipe()
+        self.is_gone = True
+
+    def restart(self) -> None:
+        """Start the agent again, from what is on the disk."""
+        if self.is_up or self.is_gone:
+            return
+        is_known = bool(self.disk.image.records) or self.config.node == self.config.home
+        self.config = replace(
+            self.config,
+            view=self.config.view if self.config.node == self.config.home else None,
+            incarnation=self.config.incarnation
+            if is_known
+            else self.config.incarnation + self.life,
+            first_number=(self.life << 32) + 1,
+            ready=(),
+        )
+        self.is_up = True
+        self._node = self._make(self.config)
+        if is_known:
+            self._node.restore(self.disk.image.records, self.clock_s)
+            self.files.sweep(self._node.keeps_inputs, self._node.keeps_outputs)
+            self._do(self._node.resume(self.clock_s))
+        else:
+            self.disk.wipe()
+            self._do(self._node.start(self.clock_s))
+        self._settle_todo()
+
+    def pause(self, seconds: float) -> None:
+        """Stop the agent for a while; its memory and its running tasks stay."""
+        if self.is_up:
+            self._paused_until_s = self.world.now + seconds
+            self.world.at(self._paused_until_s, self._wake, self.life)
+
+    def _wake(self, life: int) -> None:
+        if life != self.life or self.world.now < self._paused_until_s:
+            return
+        backlog, self._backlog = self._backlog, deque()
+        for event in backlog:
+            self.tell(event)
+
+    # -- events --------------------------------------------------------------------------------
+
+    def tell(self, event: ev.Event) -> None:
+        """Give an event to the agent, and do what it decides."""
+        if not self.is_up:
+            return
+        if self.is_paused:
+            self._backlog.append(event)
+            return
+        if self._is_stepping:
+            self._todo.append(event)
+            return
+        self._step(event)
+        if self._todo:
+            self._settle_todo()
+
+    def _settle_todo(self) -> None:
+        while self._todo:
+            self._step(self._todo.popleft())
+
+    def _step(self, event: ev.Event) -> None:
+        self._is_stepping = True
+        if self._made and isinstance(event, ev.Finished):
+            self._keep_outputs(event)
+        world = self.world
+        if world.trace is not None:
+            world.trace(f"{world.now!r} {self.name} {event!r}")
+        doing = self._doing
+        for action in self._node.step(event, self._offset_s + world.now * self._rate):
+            doing[type(action)](action)
+        self._is_stepping = False
+
+    def _do(self, actions: list[act.Action]) -> None:
+        doing = self._doing
+        for action in actions:
+            doing[type(action)](action)
+
+    def _tell_life(self, life: int, event: ev.Event) -> None:
+        if life == self.life:
+            self.tell(event)
+
+    def receive(
+        self,
+        sender: NodeId,
+        number: int,
+        word: words.Word,
+        body: tuple[Content, ...],
+        size: float,
+        sent_s: float,
+    ) -> None:
+        """Take in a word from the network."""
+        if not self.is_up:
+            return
+        if self.is_paused:
+            again = (sender, number, word, body, size, sent_s)
+            self.world.at(self._paused_until_s, self.receive, *again)
+            return
+        if isinstance(word, words.Deliver) and self._node.wants(word.delivery):
+            self._store(word.delivery, body)
+            route = sender, self.name
+            self.world.recorded.transferred(word.delivery, route, size, sent_s, self.world.now)
+        self.tell(ev.Received(sender, number, word))
+
+    # -- files ---------------------------------------------------------------------------------
+
+    def _store(self, delivery: Delivery, body: tuple[Content, ...]) -> None:
+        if self.world.is_watched:
+            self.files.store_input(delivery, body)
+
+    def _hand(self, hand: act.Hand) -> None:
+        delivery, world = hand.delivery, self.world
+        if world.is_watched:
+            self._store(delivery, self.files.outputs(hand.refs))
+        size = world.tasks.size_bytes(delivery)
+        world.recorded.transferred(delivery, (self.name, self.name), size, world.now, world.now)
+
+    def _drop_inputs(self, drop: act.DropInputs) -> None:
+        if self.world.is_watched:
+            self.files.drop_inputs(drop.task, drop.item, drop.epoch)
+
+    def _drop_outputs(self, drop: act.DropOutputs) -> None:
+        if self.world.is_watched:
+            self.files.drop_outputs(drop.task, drop.item)
+
+    def _drop_batches(self, drop: act.DropBatches) -> None:
+        self.files.drop_batches(drop.but)
+
+    # -- actions -------------------------------------------------------------------------------
+
+    def _transmit(self, send: act.Transmit) -> None:
+        self.world.transmit(self, send)
+
+    def _set_timer(self, action: act.SetTimer) -> None:
+        due = ev.Due(action.timer)
+        self.world.at(self.world.now + action.delay_s / self._rate, self._tell_life, self.life, due)
+
+    def _persist(self, persist: act.Persist) -> None:
+        record = persist.record
+        if isinstance(record, Accepted):
+            self._keep_input(record.seq)
+        kept = ev.Kept(record)
+        if not persist.is_synced:
+            self.disk.append(record)
+            self._todo.append(kept)
+            return
+        self.disk.stage(record)
+        self._unsynced.append(kept)
+        if not self._is_syncing:
+            self._sync()
+
+    def _sync(self) -> None:
+        self._is_syncing = True
+        batch, self._unsynced = self._unsynced, []
+        self.world.at(self.world.now + self._sync_s, self._synced, self.life, batch)
+
+    def _synced(self, life: int, batch: list[ev.Kept]) -> None:
+        if life != self.life:
+            return
+        self.disk.sync(len(batch))
+        self._is_syncing = False
+        for kept in batch:
+            self.tell(kept)
+        if self._unsynced and not self._is_syncing:
+            self._sync()
+
+    def _run(self, run: act.Run) -> None:
+        world = self.world
+        inputs = self.files.inputs(run) if world.is_watched else []
+        outcome = world.tasks.execute(self.name, run, inputs)
+        self._runs += 1
+        self._running[run.task, run.item, run.attempt] = self._runs
+        end = self._ended, self.life, self._runs, run, outcome, world.now
+        world.at(world.now + outcome.seconds, *end)
+
+    def _ended(
+        self, life: int, number: int, run: act.Run, outcome: Outcome, began_s: float
+    ) -> None:
+        key = run.task, run.item, run.attempt
+        if life != self.life or self._running.get(key) != number:
+            return
+        del self._running[key]
+        times = (run.enter_s - self._offset_s) / self._rate, began_s, self.world.now
+        self.world.recorded.executed(self.name, run, outcome, times)
+        if outcome.error:
+            self.tell(ev.Failed(run.item, run.task, run.attempt, outcome.error))
+            return
+        if self.world.is_watched:
+            names = [part.name for part in outcome.parts]
+            self._made[key] = dict(zip(names, outcome.contents, strict=True))
+        self.tell(ev.Finished(run.item, run.task, run.attempt, outcome.parts))
+
+    def _keep_outputs(self, event: ev.Finished) -> None:
+        """Give the outputs of an attempt that still counts their place."""
+        stored = self._made.pop((event.task, event.item, event.attempt))
+        if self._node.dispatcher.is_running(event.task, event.item, event.attempt):
+            self.files.store_outputs(event.task, event.item, stored)
+
+    def _kill(self, kill: act.Kill) -> None:
+        self._running.pop((kill.task, kill.item, kill.attempt), None)
+
+    def _start(self, start: act.Start) -> None:
+        ready: ev.Event = ev.Ready(start.task)
+        if self._failed_starts:
+            self._failed_starts -= 1
+            ready = ev.Unready(start.task, "no memory")
+        self.world.at(self.world.now + self._start_s, self._tell_life, self.life, ready)
+
+    def _nothing(self, action: act.Action) -> None:
+        """Carry out what has no effect on what can be seen."""
+
+    # -- the two ends --------------------------------------------------------------------------
+
+    def offer(self, name: str, parts: tuple[Part, ...], contents: tuple[Content, ...] = ()) -> None:
+        """Lay an input ready."""
+        if self.is_up:
+            self._offered.append((parts, contents))
+            self.tell(ev.Offered(name, parts))
+
+    def _keep_input(self, seq: int) -> None:
+        parts, contents = self._offered.popleft()
+        if self.world.is_watched:
+            names = [part.name for part in parts]
+            found = dict(zip(names, contents, strict=True))
+            self.files.store_outputs(INGRESS, item_id(seq), found)
+
+    def _accept(self, accept: act.Accept) -> None:
+        if self.config.level == "none":
+            self._keep_input(accept.seq)
+        offered_s = (accept.offered_s - self._offset_s) / self._rate
+        self.world.recorded.accepted(accept, offered_s, self.world.now)
+        self.accepted.append((self.world.now, accept))
+
+    def _publish(self, publish: act.Publish) -> None:
+        if self.world.is_watched:
+            for delivery, names in publish.commit.results:
+                self.files.show(delivery, names)
+            self.disk.sync()
+        self.shown.append((self.world.now, publish))
+        self._todo.append(ev.Shown(publish.commit.number))
+
+    def _resolve(self, resolve: act.Resolve) -> None:
+        self.world.recorded.ended(resolve.ending, self.world.now)
+
+    def _drained(self, action: act.Drained) -> None:
+        self.is_drained = True
