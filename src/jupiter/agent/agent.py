@@ -9,14 +9,17 @@ import sys
 import traceback
 from collections.abc import Callable, Coroutine
 from pathlib import Path, PurePosixPath
+from typing import Literal
 
 import msgspec
 import psutil
 
+from jupiter.agent.cells import Cells, find_trees
+from jupiter.agent.environments import Environments
 from jupiter.agent.link import Outgoing, PeerLink
 from jupiter.agent.run import AgentRun
 from jupiter.agent.spool import Discard
-from jupiter.agent.workers import WorkerPool
+from jupiter.agent.workers import House, WorkerPool
 from jupiter.aio.channel import BodySink, Channel, listen
 from jupiter.aio.clock import monotonic_s, wall_s
 from jupiter.errors import JupiterError, TaskError, TransferError
@@ -43,6 +46,8 @@ class AgentConfig(msgspec.Struct, frozen=True):
         cores: Executions of one core each that can run at once.
         slowdown: Times that it is slower than this machine; 1 or more.
         host: Address to listen on.
+        isolation: Of tasks. ``best``: as far as this platform has it, ``full``: or not at all;
+            ``none``: only limits.
     """
 
     node: NodeId
@@ -51,6 +56,7 @@ class AgentConfig(msgspec.Struct, frozen=True):
     cores: int = 1
     slowdown: float = 1.0
     host: str = "127.0.0.1"
+    isolation: Literal["none", "best", "full"] = "best"
 
 
 class Agent:
@@ -75,10 +81,18 @@ class Agent:
         self._probe_number = 0
         self._runs: dict[str, AgentRun] = {}
         self._jobs: set[asyncio.Task[None]] = set()
+        self._house = House(
+            Cells(find_trees()),
+            Environments(self._data / "venvs"),
+            level=0 if config.isolation == "none" else 1,
+            is_demanded=config.isolation == "full",
+            slowdown=config.slowdown,
+        )
 
     async def start(self) -> int:
         """Listen; return the port."""
         self._data.mkdir(parents=True, mode=0o700, exist_ok=True)
+        self._house.cells.sweep()
         psutil.cpu_percent()  # the first reading is always 0; the next one is since this
         self._server = await listen(self._new_channel, self._config.host)
         port: int = self._server.sockets[0].getsockname()[1]
@@ -90,6 +104,7 @@ class Agent:
             job.cancel()
         for run in self._runs.values():
             run.stop()
+        await self._house.cells.emptied()
         for link in self._links.values():
             await link.close()
         if self._server is not None:
@@ -275,8 +290,10 @@ class Agent:
         pool = WorkerPool(
             order.code,
             self._data / "apps" / order.bundle,
-            self._data / "logs" / order.run,
-            self._config.slowdown,
+            self._data / "work" / order.run,
+            inputs=folder,
+            outputs=folder,
+            house=self._house,
         )
         here = [task for task, node in order.mapping.items() if node == self._config.node]
         try:

@@ -47,7 +47,7 @@ class Spool:
 
     def __init__(self, root: Path) -> None:
         self._root = str(root)
-        root.mkdir(parents=True, mode=0o700)
+        root.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._folders = 0
         # Empty folders for further executions: making and removing one each time costs more than
         # all else that an agent does for a small item.
@@ -192,15 +192,17 @@ class Spool:
         return self._new_folder()
 
     def keep_outputs(
-        self, task: TaskId, item: ItemId, folder: str, names: Sequence[str]
+        self, task: TaskId, item: ItemId, folder: str, parts: tuple[Part, ...]
     ) -> tuple[Part, ...]:
         """Take the outputs of the attempt that counts.
+
+        What the worker says of them is not trusted where it could lead out of the folder.
 
         Raises:
             TaskError: A name leaves the folder, or is no regular file.
         """
-        parts = []
-        for name in names:
+        for part in parts:
+            name = part.name
             fault = file_name_fault(name)
             if fault:
                 raise TaskError(f"task {task} returned an output whose name {fault}")
@@ -210,12 +212,13 @@ class Spool:
                 raise TaskError(f"task {task} returned {name!r} but wrote no such file") from None
             if not stat.S_ISREG(status.st_mode):
                 raise TaskError(f"output {name!r} of task {task} is no regular file")
-            parts.append(Part(name, status.st_size))
+            if status.st_size != part.size_bytes:
+                raise TaskError(f"output {name!r} of task {task} was changed after its end")
         before = self._outputs.get((task, item))
         if before is not None:
             self._free_folder(before)
         self._outputs[task, item] = folder
-        return tuple(parts)
+        return parts
 
     def discard(self, folder: str) -> None:
         """Remove what was written into a new folder."""

@@ -17,6 +17,7 @@ from jupiter.formats.graph_rules import (
     check_graph,
     check_task_names,
 )
+from jupiter.formats.needs_toml import Needing, needs_pairs, read_needs
 from jupiter.formats.text import Content, Faults, Places, Word, check_name
 from jupiter.formats.toml_source import (
     Bytes,
@@ -48,7 +49,7 @@ FILE_NAME = "app.toml"
 _FUNCTION = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):([A-Za-z_]\w*)", re.ASCII)
 
 
-class _File(Closed):
+class _File(Needing):
     name: str | None = None
     entry: object = None
     sample_input: list[str] = []
@@ -68,7 +69,8 @@ class _Runs(Closed):
     command: list[str] = []
 
 
-class _Task(_Runs):
+class _Task(_Runs, Needing):
+    output: Bytes | None = None
     route: Route = "broadcast"
     children: list[str] = []
     inputs: int | None = Field(default=None, ge=1)
@@ -106,6 +108,7 @@ def read(
     reader = _Reader(top, places, paths, faults)
     tasks = reader.tasks()
     services = reader.services()
+    needs = read_needs(top, (), places, faults)
     reader.check()
     if top.name is not None:
         check_name(places.word(top.name, "name"), "application", faults)
@@ -123,6 +126,7 @@ def read(
         entry_nodes={key: tuple(nodes) for key, nodes in top.entry_nodes.items()},
         sample_input=tuple(top.sample_input),
         private=top.private,
+        needs=needs,
     )
 
 
@@ -177,6 +181,8 @@ class _Reader:
                     memory_bytes=table.memory,
                     retries=table.retries,
                     timeout_s=table.timeout,
+                    output_bytes=table.output,
+                    needs=read_needs(table, ("task", k), self._places, self._faults),
                 )
             )
         return tuple(tasks)
@@ -352,7 +358,9 @@ def dumps(app: Application) -> str:
     Raises:
         InputError: The application's private keys hold null, which TOML cannot write.
     """
-    lines = toml_pairs({"name": app.name, "sample_input": app.sample_input or None})
+    lines = toml_pairs(
+        {"name": app.name, "sample_input": app.sample_input or None, **needs_pairs(app.needs)}
+    )
     for task in app.tasks:
         lines += ["", "[[task]]", *toml_pairs(_task_pairs(task))]
     for service in app.services:
@@ -395,6 +403,8 @@ def _task_pairs(task: Task) -> dict[str, object]:
         "memory": f"{memory} B" if memory is not None else None,
         "retries": task.retries if task.retries != 2 else None,
         "timeout": f"{timeout!r} s" if timeout is not None else None,
+        "output": f"{task.output_bytes} B" if task.output_bytes is not None else None,
+        **needs_pairs(task.needs),
     }
 
 
