@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import subprocess
-from asyncio import Future, get_running_loop, shield, wait_for
+from asyncio import Future, TimerHandle, get_running_loop, shield, wait_for
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,8 @@ from jupiter.model.messages import TaskCode
 
 START_S_MAX = 60.0
 """A worker that has not loaded its code by then is given up."""
+END_S_MAX = 1.0
+"""A worker whose socket has closed is dead, and why is known by then; else it is killed."""
 SHOWN_BYTES = 2000
 """End of what an attempt printed that goes into the reason of its failure."""
 ANSWER_BYTES_MAX = 16 << 20
@@ -147,6 +149,7 @@ class Worker:
         self._on_end: Callable[[Answer], None] | None = None
         self._reason = ""
         self._oom = 0
+        self._closing: TimerHandle | None = None
         self.ready: Future[list[str]] = loop.create_future()
         self.gone: Future[None] = loop.create_future()
         self.is_alive = True
@@ -259,8 +262,9 @@ class Worker:
         except OSError:
             data = b""
         if not data:
-            get_running_loop().remove_reader(self._socket)
-            self.kill("" if self._process.poll() is not None else "closed its socket")
+            loop = get_running_loop()
+            loop.remove_reader(self._socket)
+            self._closing = loop.call_later(END_S_MAX, self.kill, "closed its socket")
             return
         self._buffer += data
         if not data.endswith(b"\n"):
@@ -301,8 +305,10 @@ class Worker:
             return
         loop.remove_reader(self._pidfd)
         os.close(self._pidfd)
-        if self.is_alive:
+        if self.is_alive and self._closing is None:
             self._readable()  # its last words
+        if self._closing is not None:
+            self._closing.cancel()
         reason = self._reason or _how_it_ended(self._process.returncode)
         reason += self._of_memory()
         self.is_alive = False
