@@ -313,6 +313,10 @@ class Agent:
             pool.close()
             raise
         self._runs[order.run] = run
+        if pool.lacks:
+            lacks = f"node {self._config.node} isolates tasks in part: {'; '.join(pool.lacks)}"
+            sys.stderr.write(f"{lacks}\n")
+            run.note(lacks)
         run.start()
 
     async def _probe(self, order: msg.ProbeLink) -> msg.Probed:

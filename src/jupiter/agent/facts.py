@@ -15,7 +15,7 @@ from jupiter.model.run import TaskRecord, TransferRecord
 FACTS_WAIT_S = 0.05
 """Facts are collected this long before they go home together."""
 
-Fact = msg.Accepted | msg.Ended | msg.RunDrained | msg.Broken | msg.Changed
+Fact = msg.Accepted | msg.Ended | msg.RunDrained | msg.Broken | msg.Changed | msg.Noted
 
 
 class FactBook:

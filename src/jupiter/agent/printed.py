@@ -15,7 +15,7 @@ KEPT_BYTES = 1 << 20
 LOG_BYTES_MAX = 32 << 20
 """A log that is longer is renamed; the one that had that name before is dropped."""
 READ_BYTES = 1 << 20
-PAUSE_S = 0.01
+PAUSE_S = 0.004
 """Between two reads of a task that prints more than is kept: it waits, not the agent."""
 LEFT_READS_MAX = 4
 """Reads at the end of an attempt; more may come from threads that go on, and is the next one's."""

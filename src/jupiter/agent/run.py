@@ -162,6 +162,10 @@ class AgentRun:
         self._facts.note(msg.Broken(reason))
         self._facts.flush()
 
+    def note(self, text: str) -> None:
+        """Tell the user something."""
+        self._facts.note(msg.Noted(text))
+
     # -- from other nodes ----------------------------------------------------------------------
 
     def receive(self, message: msg.Say, body: bytes, sender: NodeId) -> None:

@@ -309,8 +309,9 @@ class Worker:
             self._readable()  # its last words
         if self._closing is not None:
             self._closing.cancel()
-        reason = self._reason or _how_it_ended(self._process.returncode)
-        reason += self._of_memory()
+        memory = self._of_memory()
+        how = _how_it_ended(self._process.returncode, is_explained=bool(memory))
+        reason = (self._reason or how) + memory
         self.is_alive = False
         loop.remove_reader(self._socket)
         loop.remove_writer(self._socket)
@@ -343,9 +344,9 @@ class Worker:
             on_end(answer)
 
 
-def _how_it_ended(code: int | None) -> str:
+def _how_it_ended(code: int | None, *, is_explained: bool) -> str:
     if code is not None and code < 0:
         number = signal.Signals(-code)
-        why = _SIGNALS.get(number)
+        why = "" if is_explained else _SIGNALS.get(number)
         return f"was ended by signal {number.name}" + (f": {why}" if why else "")
     return f"ended with exit code {code}: the code of the task ended its process"

@@ -20,6 +20,7 @@ class Collector:
         on_drained: Called when all items have ended and no more will come.
         on_broken: Called with a reason when an agent cannot go on.
         on_changed: Called when home's agent decided anew who takes part.
+        on_noted: Called with what an agent wants the user to know.
     """
 
     def __init__(
@@ -29,12 +30,14 @@ class Collector:
         on_drained: Callable[[], None],
         on_broken: Callable[[str], None],
         on_changed: Callable[[msg.Changed], None] = lambda fact: None,
+        on_noted: Callable[[str], None] = lambda text: None,
     ) -> None:
         self._clock_offset_s = clock_offset_s
         self._on_item = on_item
         self._on_drained = on_drained
         self._on_broken = on_broken
         self._on_changed = on_changed
+        self._on_noted = on_noted
         self._accepted: dict[int, msg.Accepted] = {}
         self._ended: dict[int, msg.Ended] = {}
         self._tasks: list[TaskRecord] = []
@@ -67,6 +70,8 @@ class Collector:
                     self._on_broken(reason)
                 case msg.Changed():
                     self._on_changed(fact)
+                case msg.Noted(text=text):
+                    self._on_noted(text)
 
     @property
     def ended(self) -> int:

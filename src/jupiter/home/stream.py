@@ -156,7 +156,12 @@ async def stream(
     """
     crew = _Crew(controller, order)
     collector = Collector(
-        controller.clock_offset_s, on_item, crew.ended.set, crew.fail, crew.change
+        controller.clock_offset_s,
+        on_item,
+        crew.ended.set,
+        crew.fail,
+        crew.change,
+        crew.notes.append,
     )
 
     def lose(node: NodeId, reason: str) -> None:

@@ -322,13 +322,19 @@ class Changed(msgspec.Struct, frozen=True, tag=True, array_like=True):
     back: tuple[NodeId, ...]
 
 
+class Noted(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """Fact: something that the user should know, one sentence."""
+
+    text: str
+
+
 class Facts(Message, frozen=True):
     """What happened on an agent, in order; times are on its own clock."""
 
     run: str
     tasks: tuple[TaskRecord, ...]
     transfers: tuple[TransferRecord, ...]
-    others: tuple[Accepted | Ended | RunDrained | Broken | Changed, ...]
+    others: tuple[Accepted | Ended | RunDrained | Broken | Changed | Noted, ...]
 
 
 AnyMessage = (
