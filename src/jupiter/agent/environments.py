@@ -8,6 +8,7 @@ import os
 import shutil
 import site
 import sys
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from jupiter.errors import TaskError
 from jupiter.model.messages import TaskCode
 
 KEPT_MAX = 8
-"""Environments on disk; the least recently used beyond that are dropped when one is built."""
+"""Environments on disk; the least recently used beyond that are dropped when one is built, but none
+in which a worker runs."""
 BUILD_S_MAX = 1800.0
 SHOWN_BYTES = 2000
 _DONE = ".complete"
@@ -29,15 +31,17 @@ class Environments:
 
     Args:
         root: Folder for them; one agent's alone.
+        kept_max: How many of them stay on disk.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, kept_max: int = KEPT_MAX) -> None:
         self._root = root
+        self._kept_max = kept_max
         self._building: dict[str, asyncio.Task[None]] = {}
-        self._used: set[str] = set()
+        self._users: Counter[str] = Counter()
 
     async def python_for(self, requirements: Sequence[str]) -> str:
-        """Return the interpreter with these packages.
+        """Return the interpreter with these packages; it stays until `leave`.
 
         Raises:
             TaskError: They cannot be installed.
@@ -48,7 +52,7 @@ class Environments:
         words = "\n".join((sys.version, sys.base_prefix, *wanted))
         digest = hashlib.sha256(words.encode()).hexdigest()[:24]
         folder = self._root / digest
-        self._used.add(digest)
+        python = str(folder / "bin" / "python")
         if not (folder / _DONE).exists():
             building = self._building.get(digest)
             if building is None:
@@ -57,7 +61,12 @@ class Environments:
                 building.add_done_callback(lambda _: self._building.pop(digest))
             await asyncio.shield(building)
         os.utime(folder / _DONE)
-        return str(folder / "bin" / "python")
+        self._users[python] += 1
+        return python
+
+    def leave(self, python: str) -> None:
+        """Note that one who asked for an interpreter needs it no more."""
+        self._users[python] -= 1
 
     async def _build(self, folder: Path, requirements: Sequence[str]) -> None:
         """Build one; scripts in it name its path, so it is built where it stays.
@@ -80,8 +89,8 @@ class Environments:
 
     def _drop_old(self) -> None:
         kept = sorted(self._root.glob(f"*/{_DONE}"), key=lambda p: p.stat().st_mtime, reverse=True)
-        for done in kept[KEPT_MAX - 1 :]:
-            if done.parent.name not in self._used:
+        for done in kept[self._kept_max - 1 :]:
+            if self._users[str(done.parent / "bin" / "python")] <= 0:
                 shutil.rmtree(done.parent, ignore_errors=True)
 
 

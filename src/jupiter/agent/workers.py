@@ -258,7 +258,12 @@ class WorkerPool:
         cell = house.cells.new(PROCESSES_MAX, code.memory_bytes)
         worker = Worker(code, place, cell, house.cells, crew.log, is_timed=house.slowdown > 1)
         crew.alive.add(worker)
-        worker.gone.add_done_callback(lambda _: crew.alive.discard(worker))
+
+        def gone(_: asyncio.Future[None]) -> None:
+            crew.alive.discard(worker)
+            house.environments.leave(python)
+
+        worker.gone.add_done_callback(gone)
         lacks = await worker.loaded()
         if lacks and house.is_demanded:
             worker.kill()
