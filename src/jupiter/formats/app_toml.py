@@ -9,6 +9,7 @@ from pydantic import Field
 
 from jupiter.errors import Fault, InputError
 from jupiter.formats.app_config import PORT_MAX
+from jupiter.formats.app_pairs import run_pairs, section, task_pairs
 from jupiter.formats.config_json import path_fault
 from jupiter.formats.graph_rules import (
     HOMES,
@@ -108,7 +109,7 @@ def read(
     reader = _Reader(top, places, paths, faults)
     tasks = reader.tasks()
     services = reader.services()
-    needs = read_needs(top, (), places, faults)
+    needs = read_needs(top, (), places, paths, faults)
     reader.check()
     if top.name is not None:
         check_name(places.word(top.name, "name"), "application", faults)
@@ -182,7 +183,7 @@ class _Reader:
                     retries=table.retries,
                     timeout_s=table.timeout,
                     output_bytes=table.output,
-                    needs=read_needs(table, ("task", k), self._places, self._faults),
+                    needs=read_needs(table, ("task", k), self._places, self._paths, self._faults),
                 )
             )
         return tuple(tasks)
@@ -362,18 +363,18 @@ def dumps(app: Application) -> str:
         {"name": app.name, "sample_input": app.sample_input or None, **needs_pairs(app.needs)}
     )
     for task in app.tasks:
-        lines += ["", "[[task]]", *toml_pairs(_task_pairs(task))]
+        lines += ["", "[[task]]", *toml_pairs(task_pairs(task))]
     for service in app.services:
         peers = tuple(map(str, service.peers)) or None
-        pairs = {"name": str(service.name), **_run_pairs(service.run), "peers": peers}
+        pairs = {"name": str(service.name), **run_pairs(service.run), "peers": peers}
         lines += ["", "[[service]]", *toml_pairs(pairs)]
-    lines += _section("ports", app.ports)
+    lines += section("ports", app.ports)
     for key, rule in app.name_rules.items():
         markers = {"output": rule.output_marker, "input": rule.input_marker}
-        lines += _section(f"names.{toml_key(key)}", markers)
-    lines += _section("entry_nodes", app.entry_nodes)
+        lines += section(f"names.{toml_key(key)}", markers)
+    lines += section("entry_nodes", app.entry_nodes)
     try:
-        lines += _section("private", app.private)
+        lines += section("private", app.private)
     except ValueError as error:
         raise InputError(
             Fault(
@@ -384,37 +385,3 @@ def dumps(app: Application) -> str:
             )
         ) from None
     return "\n".join(lines) + "\n"
-
-
-def _section(name: str, pairs: Mapping[str, object]) -> list[str]:
-    return ["", f"[{name}]", *toml_pairs(pairs)] if pairs else []
-
-
-def _task_pairs(task: Task) -> dict[str, object]:
-    memory, timeout = task.memory_bytes, task.timeout_s
-    return {
-        "name": str(task.name),
-        **_run_pairs(task.run),
-        "route": task.route if task.route != "broadcast" else None,
-        "children": tuple(map(str, task.children)) or None,
-        "sink": True if task.is_sink else None,
-        "profile": None if task.is_profiled else False,
-        "cores": task.cores if task.cores != 1 else None,
-        "memory": f"{memory} B" if memory is not None else None,
-        "retries": task.retries if task.retries != 2 else None,
-        "timeout": f"{timeout!r} s" if timeout is not None else None,
-        "output": f"{task.output_bytes} B" if task.output_bytes is not None else None,
-        **needs_pairs(task.needs),
-    }
-
-
-def _run_pairs(run: Run) -> dict[str, object]:
-    match run:
-        case ScriptRun(path, args):
-            return {"run": path, "args": args or None}
-        case FunctionRun(module, function):
-            return {"run": f"{module}:{function}"}
-        case CommandRun(argv):
-            return {"run": argv}
-        case ContainerRun(image, argv):
-            return {"image": image, "command": argv or None}

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from typing import Annotated
+
+from pydantic import BeforeValidator
 
 from jupiter.formats.config_json import path_fault
 from jupiter.formats.text import Faults, Path, Places
@@ -14,17 +17,22 @@ from jupiter.model.app import Needs
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
+def _as_list(value: object) -> object:
+    """Return a list for the name of a file, too."""
+    return [f"-r {value}"] if isinstance(value, str) else value
+
+
 class Needing(Closed):
     """A table with these keys."""
 
-    requirements: str | list[str] = []
+    requirements: Annotated[list[str], BeforeValidator(_as_list)] = []
     environment: list[str] = []
     reads: list[str] = []
     writes: list[str] = []
 
 
 def read_needs(
-    table: Needing, path: tuple[str | int, ...], places: Places, faults: Faults
+    table: Needing, path: Path, places: Places, paths: Collection[str], faults: Faults
 ) -> Needs:
     """Return what a table says, after reporting what cannot be meant.
 
@@ -32,33 +40,37 @@ def read_needs(
         table: Of the application or of a task.
         path: Of the table in the file.
         places: Of the file.
+        paths: All files of the application folder, relative to it.
         faults: Taken in.
     """
     return Needs(
-        _requirements(table, path, places, faults),
+        _requirements(table, path, places, paths, faults),
         tuple(_checked(table.environment, (*path, "environment"), places, faults)),
         tuple(_checked(table.reads, (*path, "reads"), places, faults)),
         tuple(_checked(table.writes, (*path, "writes"), places, faults)),
     )
 
 
-def _requirements(table: Needing, path: Path, places: Places, faults: Faults) -> tuple[str, ...]:
-    if isinstance(table.requirements, str):
-        word = places.word(table.requirements, *path, "requirements")
-        problem = path_fault(table.requirements)
-        if problem:
-            faults.error(
-                f"the file of requirements {problem}",
-                word,
-                expected="a file of the application folder, relative to it, or a list of packages",
-                remedy='write requirements = "requirements.txt", or requirements = ["package"]',
-            )
-        return (f"-r {table.requirements}",)
-    for k, package in enumerate(table.requirements):
-        if not package or package.startswith("-") or not package.isprintable():
+def _requirements(
+    table: Needing, path: Path, places: Places, paths: Collection[str], faults: Faults
+) -> tuple[str, ...]:
+    for k, word in enumerate(table.requirements):
+        place = places.word(word, *path, "requirements", k)
+        file = word.removeprefix("-r ")
+        if file != word:
+            problem = path_fault(file)
+            if problem or file not in paths:
+                faults.error(
+                    f"the file of requirements {problem or 'is missing'}",
+                    place,
+                    got=file,
+                    expected="a file of the application folder, relative to it",
+                    remedy='write requirements = "requirements.txt", or requirements = ["package"]',
+                )
+        elif not word or word.startswith("-") or not word.isprintable():
             faults.error(
                 "a requirement is no package",
-                places.word(package, *path, "requirements", k),
+                place,
                 expected="a name with its versions, as pip reads it; no options",
                 remedy='write "package>=1"',
             )
