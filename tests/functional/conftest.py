@@ -66,12 +66,13 @@ def inputs(tmp_path: Path) -> Path:
 
 
 def our_processes(mark: str) -> list[psutil.Process]:
-    """Return the agents and workers whose working folder or environment carries a mark."""
+    """Return the agents and workers whose environment carries a mark; a worker's in its folder."""
     found = []
     for process in psutil.process_iter():
         try:
             words = " ".join(process.cmdline())
-            if "jupiter.agent" in words and process.environ().get("JUPITER_TEST") == mark:
+            is_ours = "jupiter.agent" in words or "worker_main.py" in words
+            if is_ours and any(value.startswith(mark) for value in process.environ().values()):
                 found.append(process)
         except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
             continue

@@ -188,7 +188,8 @@ def test_bad_usage_gives_exit_code_2_and_a_remedy(
 
 @pytest.fixture
 def endless(make_app: Callable[..., Path], tmp_path: Path) -> Path:
-    app = make_app(WORDS, words="import threading\n" + CODE)
+    needs = f'environment = ["JUPITER_TEST"]\nwrites = ["{tmp_path}"]\n'
+    app = make_app(needs + WORDS, words="import threading\n" + CODE)
     (app / "words.py").write_text(
         (app / "words.py")
         .read_text()

@@ -252,7 +252,8 @@ def test_worker_that_is_killed_costs_one_attempt_and_no_item(
             os.kill(os.getpid(), signal.SIGKILL)
         (output_dir / inputs[0].name).write_text("ok")
     """
-    app = make_app(ONE, work=code)
+    needs = 'environment = ["JUPITER_TEST"]\nwrites = ["' + str(tmp_path) + '"]\n'
+    app = make_app(needs + ONE, work=code)
     run = stream(app, cluster, find_inputs([inputs])[:6], mapped(only="n1"), tmp_path / "out")
     assert [item.status for item in run.items] == ["done"] * 6
     (failed,) = (record for record in run.tasks if record.status == "failed")

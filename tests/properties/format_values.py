@@ -26,6 +26,7 @@ from jupiter.model.app import (
     ContainerRun,
     FunctionRun,
     NameRule,
+    Needs,
     ScriptRun,
     Service,
     Task,
@@ -204,6 +205,15 @@ RUNS = st.one_of(
     st.builds(ContainerRun, TEXT, st.lists(TEXT, max_size=2).map(tuple)),
 )
 
+PATHS = st.lists(st.from_regex("/[a-zé ]{1,5}(/[a-z]{1,5})?", fullmatch=True), max_size=2)
+NEEDS = st.builds(
+    Needs,
+    st.lists(st.from_regex("[a-z]{1,5}( ?>=[0-9])?", fullmatch=True), max_size=2).map(tuple),
+    st.lists(st.from_regex("[A-Z_][A-Z0-9_]{0,5}", fullmatch=True), max_size=2).map(tuple),
+    PATHS.map(tuple),
+    PATHS.map(tuple),
+)
+
 
 @st.composite
 def applications(draw: st.DrawFn) -> Application:
@@ -220,6 +230,8 @@ def applications(draw: st.DrawFn) -> Application:
             memory_bytes=draw(st.none() | st.integers(0, 2**40)),
             retries=draw(st.integers(0, 9)),
             timeout_s=draw(st.none() | st.floats(0, 1e6)),
+            output_bytes=draw(st.none() | st.integers(0, 2**40)),
+            needs=draw(NEEDS),
         )
         for task, children in graph.items()
     )
@@ -239,4 +251,5 @@ def applications(draw: st.DrawFn) -> Application:
         name_rules=draw(st.dictionaries(TEXT, rule, max_size=2)),
         entry_nodes=draw(st.dictionaries(TEXT, st.lists(TEXT, max_size=2).map(tuple), max_size=2)),
         private=draw(st.dictionaries(TEXT, JSON, max_size=3)),
+        needs=draw(NEEDS),
     )

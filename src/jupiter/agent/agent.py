@@ -10,15 +10,18 @@ import traceback
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
+from typing import Literal
 
 import msgspec
 import psutil
 
+from jupiter.agent.cells import Cells, find_trees
+from jupiter.agent.environments import Environments
 from jupiter.agent.identity import ORDER, PEERS, Home, write_safely
 from jupiter.agent.link import Outgoing, PeerLink
 from jupiter.agent.run import AgentRun, Place
 from jupiter.agent.spool import Discard
-from jupiter.agent.workers import WorkerPool
+from jupiter.agent.workers import House, WorkerPool
 from jupiter.aio import failpoints
 from jupiter.aio.channel import BodySink, Channel, listen
 from jupiter.aio.clock import monotonic_s, wall_s
@@ -52,6 +55,8 @@ class AgentConfig(msgspec.Struct, frozen=True):
         orphan_s: How long it goes on without home; then it ends, and what it has written down
             stays for another time.
         failpoint: Where to die, in tests; see `aio.failpoints`.
+        isolation: Of tasks. ``best``: as far as this platform has it, ``full``: or not at all;
+            ``none``: only limits.
     """
 
     node: NodeId
@@ -62,6 +67,7 @@ class AgentConfig(msgspec.Struct, frozen=True):
     host: str = "127.0.0.1"
     orphan_s: float = 0.0
     failpoint: str = ""
+    isolation: Literal["none", "best", "full"] = "best"
 
 
 class Agent:
@@ -93,9 +99,17 @@ class Agent:
         self._probe_number = 0
         self._runs: dict[str, AgentRun] = {}
         self._jobs: set[asyncio.Task[None]] = set()
+        self._house = House(
+            Cells(find_trees()),
+            Environments(self._data / "venvs"),
+            level=0 if config.isolation == "none" else 1,
+            is_demanded=config.isolation == "full",
+            slowdown=config.slowdown,
+        )
 
     async def start(self) -> int:
         """Listen, and go on with what an earlier process did here; return the port."""
+        self._house.cells.sweep()
         psutil.cpu_percent()  # the first reading is always 0; the next one is since this
         identity = self._disk.identity
         try:
@@ -115,6 +129,7 @@ class Agent:
             job.cancel()
         for run in self._runs.values():
             run.stop()
+        await self._house.cells.emptied()
         for link in self._links.values():
             await link.close()
         if self._server is not None:
@@ -177,7 +192,7 @@ class Agent:
                 return
         self._quarantine(order.run)
         self._disk.renew()
-        self._begin_run(msgspec.structs.replace(order, is_late=True))
+        self._begin_run(msgspec.structs.replace(order, is_late=True), self._new_pool(order))
 
     def _quarantine(self, run: str) -> None:
         """Put aside what is damaged, for whoever wants to know why."""
@@ -409,7 +424,7 @@ class Agent:
         hit("run.prepare")
         if order.is_late:
             self._disk.renew()  # whatever this node was told of the run before is lost
-        pool = self._pool_for(order)
+        pool = self._new_pool(order)
         here = [task for task, node in order.mapping.items() if node == self._config.node]
         try:
             if not order.is_late:
@@ -423,17 +438,29 @@ class Agent:
             raise
         hit("run.prepared")
 
-    def _begin_run(self, order: msg.Prepare, pool: WorkerPool | None = None) -> None:
-        """Begin a run of which nothing is on the disk."""
+    def _new_pool(self, order: msg.Prepare) -> WorkerPool:
+        """Return workers for a run of which nothing is to be left on the disk from earlier."""
         place = self._place(order.run)
         shutil.rmtree(place.folder, ignore_errors=True)
         place.folder.mkdir(parents=True, mode=0o700)
-        run = AgentRun(order, place, pool or self._pool_for(order), self)
+        return self._pool_for(order)
+
+    def _begin_run(self, order: msg.Prepare, pool: WorkerPool) -> None:
+        """Begin a run of which nothing is on the disk."""
+        place = self._place(order.run)
+        run = AgentRun(order, place, pool, self)
         self._runs[order.run] = run
         run.start()
+        self._say_lacks(run, pool)
         if order.durability != "none":
             # Last: a run with this file can be restored.
             write_safely(place.folder / ORDER, msgspec.json.encode(order))
+
+    def _say_lacks(self, run: AgentRun, pool: WorkerPool) -> None:
+        if pool.lacks:
+            lacks = f"node {self._config.node} isolates tasks in part: {'; '.join(pool.lacks)}"
+            sys.stderr.write(f"{lacks}\n")
+            run.note(lacks)
 
     def _place(self, run: str) -> Place:
         identity = self._disk.identity
@@ -442,11 +469,14 @@ class Agent:
         return Place(node, cores, folder, identity.incarnation, identity.life)
 
     def _pool_for(self, order: msg.Prepare) -> WorkerPool:
+        spool = self._place(order.run).folder / "spool"
         return WorkerPool(
             order.code,
             self._data / "apps" / order.bundle,
-            self._data / "logs" / order.run,
-            self._config.slowdown,
+            self._data / "work" / order.run,
+            inputs=spool / "in",
+            outputs=spool / "out",
+            house=self._house,
         )
 
     async def _probe(self, order: msg.ProbeLink) -> msg.Probed:

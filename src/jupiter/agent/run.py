@@ -261,6 +261,10 @@ class AgentRun:
         self._facts.note(msg.Broken(reason))
         self._facts.flush()
 
+    def note(self, text: str) -> None:
+        """Tell the user something."""
+        self._facts.note(msg.Noted(text))
+
     # -- from other nodes ----------------------------------------------------------------------
 
     def receive(self, message: msg.Say, body: bytes, sender: NodeId) -> None:
@@ -513,7 +517,10 @@ class AgentRun:
         )
         if error:
             self._spool.discard(attempt.folder)
-            self.tell(ev.Failed(run.item, run.task, run.attempt, error, ended.is_final))
+            failed = ev.Failed(
+                run.item, run.task, run.attempt, error, ended.is_final, ended.is_disk_full
+            )
+            self.tell(failed)
         else:
             self.tell(ev.Finished(run.item, run.task, run.attempt, parts))
 

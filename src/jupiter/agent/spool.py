@@ -243,15 +243,17 @@ class Spool:
     # -- outputs -------------------------------------------------------------------------------
 
     def keep_outputs(
-        self, task: TaskId, item: ItemId, folder: str, names: Sequence[str]
+        self, task: TaskId, item: ItemId, folder: str, parts: tuple[Part, ...]
     ) -> tuple[Part, ...]:
         """Take the outputs of the attempt that counts.
+
+        What the worker says of them is not trusted where it could lead out of the folder.
 
         Raises:
             TaskError: A name leaves the folder, or is no regular file.
         """
-        parts = []
-        for name in names:
+        for part in parts:
+            name = part.name
             fault = file_name_fault(name)
             if fault:
                 raise TaskError(f"task {task} returned an output whose name {fault}")
@@ -261,9 +263,10 @@ class Spool:
                 raise TaskError(f"task {task} returned {name!r} but wrote no such file") from None
             if not stat.S_ISREG(status.st_mode):
                 raise TaskError(f"output {name!r} of task {task} is no regular file")
-            parts.append(Part(name, status.st_size))
+            if status.st_size != part.size_bytes:
+                raise TaskError(f"output {name!r} of task {task} was changed after its end")
         self.own(task, item, folder)
-        return tuple(parts)
+        return parts
 
     def own(self, task: TaskId, item: ItemId, folder: str) -> None:
         """Note whose outputs a folder holds, or whose files as an accepted input."""

@@ -1,4 +1,4 @@
-"""Warm worker processes: one task each, started early, killed with all that they started.
+"""Warm worker processes: one task each, started when needed, killed with all that they started.
 
 A slower node is emulated here: an attempt that used c seconds of processor and idled d seconds is
 held back until ``c * slowdown + d`` seconds have passed. Time spent waiting for a processor of this
@@ -8,48 +8,35 @@ machine is not counted, so that emulated nodes disturb each other as little as p
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
-import signal
-import socket
-import subprocess
-import sys
+from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
 
-import msgspec
-
+from jupiter.agent.cells import Cells
+from jupiter.agent.environments import Environments, variables
+from jupiter.agent.isolation import PROCESSES_MAX
+from jupiter.agent.printed import TaskLog
+from jupiter.agent.worker import Answer, Place, Request, Worker
+from jupiter.agent.worker_main import FILES_MAX, said
 from jupiter.aio.clock import monotonic_s
 from jupiter.errors import TaskError
-from jupiter.model.ids import ItemId, TaskId
+from jupiter.model.ids import TaskId
+from jupiter.model.items import Part
 from jupiter.model.messages import TaskCode
 
-START_S_MAX = 60.0
-"""A worker that has not loaded its code by then is given up."""
-LOG_SHOWN_BYTES = 2000
-"""End of a task's own output that goes into the reason of a crash."""
+__all__ = ["Ended", "House", "Request", "Running", "WorkerPool"]
 
-
-class Request(msgspec.Struct, frozen=True, rename={"pathin": "in", "pathout": "out"}):
-    """One attempt, as the worker is told of it."""
-
-    item: ItemId
-    attempt: int
-    files: list[str]
-    pathin: str
-    pathout: str
-
-
-class _Answer(msgspec.Struct):
-    """What a worker says: at first that it is ready, then the end of each attempt."""
-
-    ready: bool = False
-    outputs: list[str] = []
-    error: str = ""
-    traceback: str = ""
-    cpu_s: float = 0.0
-    idle_s: float = 0.0
+OUTPUT_BYTES = 16 << 30
+"""Limit of what an attempt writes where its task names none."""
+WATCH_S = 0.25
+"""Time between two looks at what attempts under way have written."""
+PATIENCE_S = 0.02
+"""A task with workers gets a further one when an attempt has waited so long for one of them; most
+are free again before a new one has started."""
+_DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,150 +44,74 @@ class Ended:
     """The end of one attempt.
 
     Attributes:
-        outputs: Names in the output folder, in order.
+        outputs: Files in the output folder, in order, with their digests.
         error: Why there are none; empty after success.
         detail: Traceback or the end of the task's own output.
         is_final: Another attempt cannot help.
+        is_disk_full: This node's disk is, or its share of it: not the task's fault.
     """
 
-    outputs: tuple[str, ...] = ()
+    outputs: tuple[Part, ...] = ()
     error: str = ""
     detail: str = ""
     is_final: bool = False
-
-
-_DECODER = msgspec.json.Decoder(_Answer)
-_ENCODER = msgspec.json.Encoder()
-
-
-class Worker(asyncio.Protocol):
-    """One child process.
-
-    Args:
-        code: What it runs.
-        app_dir: This node's copy of the application.
-        log: Gets standard output and error of the task.
-    """
-
-    def __init__(self, code: TaskCode, app_dir: Path, log: IO[bytes]) -> None:
-        self._code = code
-        self._log = log
-        self._buffer = b""
-        self._on_end: Callable[[_Answer], None] | None = None
-        self._reason = ""
-        self._transport: asyncio.WriteTransport | None = None
-        self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.is_alive = True
-        ours, theirs = socket.socketpair()
-        try:
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "jupiter.agent.worker_main", str(theirs.fileno())],
-                pass_fds=(theirs.fileno(),),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd=app_dir,
-                start_new_session=True,
-            )
-        finally:
-            theirs.close()
-        setup = {"kind": code.kind, "words": code.words, "app": str(app_dir)}
-        ours.sendall(_ENCODER.encode(setup) + b"\n")
-        self._socket = ours
-
-    async def connect(self) -> None:
-        """Wait until the code is loaded.
-
-        Raises:
-            TaskError: It could not be, or took too long.
-        """
-        loop = asyncio.get_running_loop()
-        await loop.create_connection(lambda: self, sock=self._socket)
-        try:
-            await asyncio.wait_for(asyncio.shield(self.ready), START_S_MAX)
-        except TimeoutError:
-            self.kill()
-            raise TaskError(
-                f"the code of task {self._code.task} was not loaded within {START_S_MAX:g} s"
-            ) from None
-
-    def run(self, request: Request, on_end: Callable[[_Answer], None]) -> None:
-        """Start one attempt."""
-        self._on_end = on_end
-        if self._transport is None:
-            self._answer(_Answer(error=self._reason or "the worker process is gone"))
-            return
-        self._transport.write(_ENCODER.encode(request) + b"\n")
-
-    def kill(self, reason: str = "killed") -> None:
-        """Kill the process and all that it started."""
-        self._reason = self._reason or reason
-        if self._process.poll() is None:
-            try:
-                os.killpg(self._process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                self._process.kill()
-        self._process.wait()
-        self.is_alive = False
-
-    # -- asyncio.Protocol ----------------------------------------------------------------------
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Note the way to the worker."""
-        assert isinstance(transport, asyncio.WriteTransport)  # noqa: S101 - for the type checker
-        self._transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        """Take in an answer."""
-        self._buffer += data
-        if not self._buffer.endswith(b"\n"):
-            return
-        answer, self._buffer = _DECODER.decode(self._buffer), b""
-        if self.ready.done():
-            self._answer(answer)
-        elif answer.ready:
-            self.ready.set_result(None)
-        else:
-            problem = f"the code of task {self._code.task} cannot be loaded: {answer.error}"
-            self.ready.set_exception(TaskError(problem, answer.traceback))
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Note the death of the worker; an attempt under way fails by it."""
-        self._transport = None
-        self.kill("")
-        reason = self._reason or _how_it_ended(self._process.returncode)
-        if not self.ready.done():
-            self.ready.set_exception(
-                TaskError(f"the worker of task {self._code.task} {reason}", self._log_end())
-            )
-            self.ready.exception()
-        self._answer(_Answer(error=f"the worker {reason}", traceback=self._log_end()))
-
-    def _answer(self, answer: _Answer) -> None:
-        on_end, self._on_end = self._on_end, None
-        if on_end is not None:
-            on_end(answer)
-
-    def _log_end(self) -> str:
-        with Path(self._log.name).open("rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - LOG_SHOWN_BYTES))
-            return file.read().decode(errors="replace")
+    is_disk_full: bool = False
 
 
 class Running:
-    """One attempt on a worker, until its end was told.
+    """One attempt, until its end was told.
 
     Attributes:
         worker: None until it has started, and again when it is free.
         is_killed: Nobody wants to know how it ends.
     """
 
-    __slots__ = ("is_killed", "worker")
+    __slots__ = ("_on_end", "is_killed", "request", "start_s", "worker")
 
-    def __init__(self) -> None:
+    def __init__(self, request: Request, on_end: Callable[[Ended], None]) -> None:
+        self.request = request
+        self._on_end = on_end
+        self.start_s = 0.0
         self.worker: Worker | None = None
         self.is_killed = False
+
+    def tell(self, ended: Ended) -> None:
+        """Say how it ended, unless nobody wants to know."""
+        if not self.is_killed:
+            self._on_end(ended)
+
+
+@dataclass(frozen=True)
+class House:
+    """What all workers of an agent share.
+
+    Attributes:
+        cells: Control groups around them.
+        environments: Where packages are installed that tasks require.
+        level: Of isolation.
+        is_demanded: A worker that lacks a part of it may not run.
+        slowdown: Times that this node is slower than the machine it is emulated on; 1 or more.
+    """
+
+    cells: Cells
+    environments: Environments
+    level: int = 1
+    is_demanded: bool = False
+    slowdown: float = 1.0
+
+
+@dataclass(eq=False)
+class _Crew:
+    """The workers of one task."""
+
+    code: TaskCode
+    log: TaskLog
+    python: str = ""
+    idle: list[Worker] = field(default_factory=list)
+    alive: set[Worker] = field(default_factory=set)
+    waiting: deque[Running] = field(default_factory=deque)
+    starting: int = 0
+    timer: asyncio.TimerHandle | None = None
 
 
 class WorkerPool:
@@ -209,52 +120,69 @@ class WorkerPool:
     Args:
         codes: All tasks that may run here.
         app_dir: This node's copy of the application.
-        log_dir: Folder for what the tasks print, one file a task.
-        slowdown: Times that this node is slower than the machine it is emulated on; 1 or more.
+        folder: For what the tasks print, one file a task, and their temporary files.
+        inputs: Folder with all input folders of the run, which workers may read.
+        outputs: Folder with all output folders of the run, which workers may write.
+        house: What they share with other runs.
     """
 
     def __init__(
-        self, codes: Iterable[TaskCode], app_dir: Path, log_dir: Path, slowdown: float
+        self,
+        codes: Iterable[TaskCode],
+        app_dir: Path,
+        folder: Path,
+        *,
+        inputs: Path,
+        outputs: Path,
+        house: House,
     ) -> None:
-        self._codes = {code.task: code for code in codes}
+        logs = folder / "logs"
+        for each in (logs, inputs, outputs):
+            each.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._crews = {code.task: _Crew(code, TaskLog(logs / f"{code.task}.log")) for code in codes}
         self._app_dir = app_dir
-        self._log_dir = log_dir
-        self._slowdown = slowdown
-        log_dir.mkdir(parents=True, exist_ok=True)
-        self._logs: dict[TaskId, IO[bytes]] = {}
-        self._idle: dict[TaskId, list[Worker]] = {task: [] for task in self._codes}
-        self._all: dict[Worker, TaskId] = {}
+        self._folder = folder
+        self._inputs = inputs
+        self._outputs = outputs
+        self._house = house
+        self._count = 0
+        self._busy: dict[Worker, Running] = {}
+        self._watching: asyncio.TimerHandle | None = None
         self._jobs: set[asyncio.Task[None]] = set()
+        self.lacks: tuple[str, ...] = ()
+        """What the isolation of the workers lacks on this node, one sentence each."""
 
     async def start(self, task: TaskId) -> None:
         """Start one worker for a task, unless there is one, and wait until it has loaded its code.
 
         Raises:
-            TaskError: The code of the task cannot be loaded.
+            TaskError: The code of the task cannot be loaded, or what it requires is not to be had.
         """
-        if any(of == task and worker.is_alive for worker, of in self._all.items()):
-            return
-        worker = self._new(task)
-        await worker.connect()
-        self._idle[task].append(worker)
+        crew = self._crews[task]
+        if not crew.alive:
+            self._free(crew, await self._new(crew))
 
     def stop(self, task: TaskId) -> None:
         """Kill the workers of a task; attempts under way on them fail by it."""
-        self._idle[task].clear()
-        for worker in [worker for worker, of in self._all.items() if of == task]:
+        crew = self._crews[task]
+        crew.idle.clear()
+        for worker in list(crew.alive):
             worker.kill("was stopped, as its task has moved to another node")
 
     def execute(self, task: TaskId, request: Request, on_end: Callable[[Ended], None]) -> Running:
-        """Run one attempt on an idle worker, or on a new one."""
-        running = Running()
-        while self._idle[task]:
-            worker = self._idle[task].pop()
+        """Run one attempt on an idle worker, on the first that gets free, or on a new one."""
+        running = Running(request, on_end)
+        crew = self._crews[task]
+        while crew.idle:
+            worker = crew.idle.pop()
             if worker.is_alive:
-                self._run_on(worker, running, task, request, on_end)
+                self._run_on(crew, worker, running)
                 return running
-        job = asyncio.ensure_future(self._start_and_run(running, task, request, on_end))
-        self._jobs.add(job)
-        job.add_done_callback(self._jobs.discard)
+        crew.waiting.append(running)
+        if not crew.alive:
+            self._grow(crew)
+        elif crew.timer is None:
+            crew.timer = asyncio.get_running_loop().call_later(PATIENCE_S, self._grow, crew)
         return running
 
     def kill(self, running: Running) -> None:
@@ -264,71 +192,173 @@ class WorkerPool:
             running.worker.kill()
 
     def close(self) -> None:
-        """Kill all workers."""
+        """Kill all workers; `Cells.emptied` tells when all that they started is gone."""
+        if self._watching is not None:
+            self._watching.cancel()
         for job in self._jobs:
             job.cancel()
-        for worker in self._all:
-            worker.kill()
-        for log in self._logs.values():
-            log.close()
+        for crew in self._crews.values():
+            if crew.timer is not None:
+                crew.timer.cancel()
+            crew.waiting.clear()
+            for worker in crew.alive:
+                worker.kill()
 
-    def _new(self, task: TaskId) -> Worker:
-        log = self._logs.get(task)
-        if log is None:
-            log = self._logs[task] = (self._log_dir / f"{task}.log").open("ab")
-        worker = Worker(self._codes[task], self._app_dir, log)
-        self._all = {each: of for each, of in self._all.items() if each.is_alive}
-        self._all[worker] = task
+    async def closed(self) -> None:
+        """Wait until all workers are gone that were killed."""
+        alive = [worker.gone for crew in self._crews.values() for worker in crew.alive]
+        await asyncio.gather(*alive)
+        await self._house.cells.emptied()
+
+    # -- more and fewer ------------------------------------------------------------------------
+
+    def _grow(self, crew: _Crew) -> None:
+        """Start as many workers as attempts wait for one."""
+        crew.timer = None
+        crew.waiting = deque([each for each in crew.waiting if not each.is_killed])
+        for _ in range(len(crew.waiting) - crew.starting):
+            crew.starting += 1
+            job = asyncio.ensure_future(self._start_for(crew))
+            self._jobs.add(job)
+            job.add_done_callback(self._jobs.discard)
+
+    async def _start_for(self, crew: _Crew) -> None:
+        try:
+            worker = await self._new(crew)
+        except (TaskError, OSError) as error:
+            crew.starting -= 1
+            detail = error.detail if isinstance(error, TaskError) else ""
+            running = _next(crew)
+            if running is not None:
+                running.tell(Ended(error=str(error), detail=detail))
+            return
+        crew.starting -= 1
+        self._free(crew, worker)
+
+    async def _new(self, crew: _Crew) -> Worker:
+        """Start a worker and wait until it has loaded its code.
+
+        Raises:
+            TaskError: It could not.
+        """
+        house, code = self._house, crew.code
+        python = await house.environments.python_for(code.requirements)
+        self._count += 1
+        temporary = self._folder / "tmp" / str(self._count)
+        place = Place(
+            app_dir=self._app_dir,
+            inputs=self._inputs,
+            outputs=self._outputs,
+            temporary=temporary,
+            python=python,
+            environment=variables(code, python, temporary, is_clean=house.level > 0),
+            level=house.level,
+            output_bytes=code.output_bytes or OUTPUT_BYTES,
+        )
+        cell = house.cells.new(PROCESSES_MAX, code.memory_bytes)
+        worker = Worker(code, place, cell, house.cells, crew.log, is_timed=house.slowdown > 1)
+        crew.alive.add(worker)
+
+        def gone(_: asyncio.Future[None]) -> None:
+            crew.alive.discard(worker)
+            house.environments.leave(python)
+
+        worker.gone.add_done_callback(gone)
+        lacks = await worker.loaded()
+        if lacks and house.is_demanded:
+            worker.kill()
+            raise TaskError(f"task {code.task} may not run here: {'; '.join(lacks)}")
+        self.lacks = tuple(dict.fromkeys((*self.lacks, *lacks)))
         return worker
 
-    async def _start_and_run(
-        self, running: Running, task: TaskId, request: Request, on_end: Callable[[Ended], None]
-    ) -> None:
-        worker = self._new(task)
-        try:
-            await worker.connect()
-        except TaskError as error:
-            if not running.is_killed:
-                on_end(Ended(error=str(error), detail=error.detail))
+    def _free(self, crew: _Crew, worker: Worker) -> None:
+        """Give a worker the next attempt that waits, or let it rest."""
+        if not worker.is_alive:
+            self._grow(crew)
             return
-        if running.is_killed:
-            self._idle[task].append(worker)
+        running = _next(crew)
+        if running is None:
+            crew.idle.append(worker)
         else:
-            self._run_on(worker, running, task, request, on_end)
+            self._run_on(crew, worker, running)
 
-    def _run_on(
-        self,
-        worker: Worker,
-        running: Running,
-        task: TaskId,
-        request: Request,
-        on_end: Callable[[Ended], None],
-    ) -> None:
-        start_s = monotonic_s()
+    # -- attempts ------------------------------------------------------------------------------
+
+    def _run_on(self, crew: _Crew, worker: Worker, running: Running) -> None:
+        running.start_s = monotonic_s()
         running.worker = worker
+        self._busy[worker] = running
+        if self._watching is None:
+            self._watching = asyncio.get_running_loop().call_later(WATCH_S, self._watch)
+        worker.run(running.request, lambda answer: self._ended(crew, worker, running, answer))
 
-        def tell(ended: Ended) -> None:
-            if not running.is_killed:
-                on_end(ended)
-
-        def end(answer: _Answer) -> None:
-            running.worker = None
-            if worker.is_alive:
-                self._idle[task].append(worker)
-            ended = Ended(tuple(answer.outputs), answer.error, answer.traceback)
-            wait_s = 0.0
-            if self._slowdown > 1:
-                due_s = start_s + answer.cpu_s * self._slowdown + answer.idle_s
-                wait_s = due_s - monotonic_s()
+    def _ended(self, crew: _Crew, worker: Worker, running: Running, answer: Answer) -> None:
+        running.worker = None
+        del self._busy[worker]
+        if answer.error:
+            ended = Ended(
+                error=answer.error,
+                detail=answer.traceback,
+                is_disk_full=answer.number in _DISK_FULL,
+            )
+        else:
+            ended = Ended(tuple([Part(*each) for each in answer.outputs]))
+        if self._house.slowdown > 1:
+            due_s = running.start_s + answer.cpu_s * self._house.slowdown + answer.idle_s
+            wait_s = due_s - monotonic_s()
             if wait_s > 0:
-                asyncio.get_running_loop().call_later(wait_s, tell, ended)
+                asyncio.get_running_loop().call_later(wait_s, running.tell, ended)
+                self._free(crew, worker)
+                return
+        running.tell(ended)
+        self._free(crew, worker)
+
+    def _watch(self) -> None:
+        """Kill the workers of attempts that have written too much; short ones are not looked at."""
+        self._watching = None
+        before_s = monotonic_s() - WATCH_S
+        for worker, running in list(self._busy.items()):
+            if running.start_s > before_s:
+                continue
+            limit = worker.place.output_bytes
+            written, files = _written(
+                (running.request.pathout, str(worker.place.temporary)), limit, FILES_MAX
+            )
+            if written > limit:
+                what = f"{said(written)}, and its limit is {said(limit)}"
+            elif files > FILES_MAX:
+                what = f"more than {FILES_MAX} files"
             else:
-                tell(ended)
+                continue
+            worker.kill(f"was killed: the attempt had written {what}")
+        if self._busy:
+            self._watching = asyncio.get_running_loop().call_later(WATCH_S, self._watch)
 
-        worker.run(request, end)
+
+def _next(crew: _Crew) -> Running | None:
+    """Return the attempt that has waited longest, if any."""
+    while crew.waiting:
+        running = crew.waiting.popleft()
+        if not running.is_killed:
+            return running
+    return None
 
 
-def _how_it_ended(code: int | None) -> str:
-    if code is not None and code < 0:
-        return f"was ended by signal {signal.Signals(-code).name}"
-    return f"ended with exit code {code}"
+def _written(folders: Iterable[str], bytes_max: int, files_max: int) -> tuple[int, int]:
+    """Return bytes and files under folders; what is beyond a limit is not counted."""
+    total = files = 0
+    left = list(folders)
+    while left and total <= bytes_max and files <= files_max:
+        try:
+            with os.scandir(left.pop()) as entries:
+                for entry in entries:
+                    files += 1
+                    if entry.is_dir(follow_symlinks=False):
+                        left.append(entry.path)
+                    else:
+                        total += entry.stat(follow_symlinks=False).st_size
+                    if files > files_max:
+                        break
+        except OSError:  # it was removed meanwhile
+            continue
+    return total, files

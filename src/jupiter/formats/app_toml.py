@@ -9,6 +9,7 @@ from pydantic import Field
 
 from jupiter.errors import Fault, InputError
 from jupiter.formats.app_config import PORT_MAX
+from jupiter.formats.app_pairs import run_pairs, section, task_pairs
 from jupiter.formats.config_json import path_fault
 from jupiter.formats.graph_rules import (
     HOMES,
@@ -17,6 +18,7 @@ from jupiter.formats.graph_rules import (
     check_graph,
     check_task_names,
 )
+from jupiter.formats.needs_toml import Needing, needs_pairs, read_needs
 from jupiter.formats.text import Content, Faults, Places, Word, check_name
 from jupiter.formats.toml_source import (
     Bytes,
@@ -48,7 +50,7 @@ FILE_NAME = "app.toml"
 _FUNCTION = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):([A-Za-z_]\w*)", re.ASCII)
 
 
-class _File(Closed):
+class _File(Needing):
     name: str | None = None
     entry: object = None
     sample_input: list[str] = []
@@ -68,7 +70,8 @@ class _Runs(Closed):
     command: list[str] = []
 
 
-class _Task(_Runs):
+class _Task(_Runs, Needing):
+    output: Bytes | None = None
     route: Route = "broadcast"
     children: list[str] = []
     inputs: int | None = Field(default=None, ge=1)
@@ -106,6 +109,7 @@ def read(
     reader = _Reader(top, places, paths, faults)
     tasks = reader.tasks()
     services = reader.services()
+    needs = read_needs(top, (), places, paths, faults)
     reader.check()
     if top.name is not None:
         check_name(places.word(top.name, "name"), "application", faults)
@@ -123,6 +127,7 @@ def read(
         entry_nodes={key: tuple(nodes) for key, nodes in top.entry_nodes.items()},
         sample_input=tuple(top.sample_input),
         private=top.private,
+        needs=needs,
     )
 
 
@@ -177,6 +182,8 @@ class _Reader:
                     memory_bytes=table.memory,
                     retries=table.retries,
                     timeout_s=table.timeout,
+                    output_bytes=table.output,
+                    needs=read_needs(table, ("task", k), self._places, self._paths, self._faults),
                 )
             )
         return tuple(tasks)
@@ -352,20 +359,22 @@ def dumps(app: Application) -> str:
     Raises:
         InputError: The application's private keys hold null, which TOML cannot write.
     """
-    lines = toml_pairs({"name": app.name, "sample_input": app.sample_input or None})
+    lines = toml_pairs(
+        {"name": app.name, "sample_input": app.sample_input or None, **needs_pairs(app.needs)}
+    )
     for task in app.tasks:
-        lines += ["", "[[task]]", *toml_pairs(_task_pairs(task))]
+        lines += ["", "[[task]]", *toml_pairs(task_pairs(task))]
     for service in app.services:
         peers = tuple(map(str, service.peers)) or None
-        pairs = {"name": str(service.name), **_run_pairs(service.run), "peers": peers}
+        pairs = {"name": str(service.name), **run_pairs(service.run), "peers": peers}
         lines += ["", "[[service]]", *toml_pairs(pairs)]
-    lines += _section("ports", app.ports)
+    lines += section("ports", app.ports)
     for key, rule in app.name_rules.items():
         markers = {"output": rule.output_marker, "input": rule.input_marker}
-        lines += _section(f"names.{toml_key(key)}", markers)
-    lines += _section("entry_nodes", app.entry_nodes)
+        lines += section(f"names.{toml_key(key)}", markers)
+    lines += section("entry_nodes", app.entry_nodes)
     try:
-        lines += _section("private", app.private)
+        lines += section("private", app.private)
     except ValueError as error:
         raise InputError(
             Fault(
@@ -376,35 +385,3 @@ def dumps(app: Application) -> str:
             )
         ) from None
     return "\n".join(lines) + "\n"
-
-
-def _section(name: str, pairs: Mapping[str, object]) -> list[str]:
-    return ["", f"[{name}]", *toml_pairs(pairs)] if pairs else []
-
-
-def _task_pairs(task: Task) -> dict[str, object]:
-    memory, timeout = task.memory_bytes, task.timeout_s
-    return {
-        "name": str(task.name),
-        **_run_pairs(task.run),
-        "route": task.route if task.route != "broadcast" else None,
-        "children": tuple(map(str, task.children)) or None,
-        "sink": True if task.is_sink else None,
-        "profile": None if task.is_profiled else False,
-        "cores": task.cores if task.cores != 1 else None,
-        "memory": f"{memory} B" if memory is not None else None,
-        "retries": task.retries if task.retries != 2 else None,
-        "timeout": f"{timeout!r} s" if timeout is not None else None,
-    }
-
-
-def _run_pairs(run: Run) -> dict[str, object]:
-    match run:
-        case ScriptRun(path, args):
-            return {"run": path, "args": args or None}
-        case FunctionRun(module, function):
-            return {"run": f"{module}:{function}"}
-        case CommandRun(argv):
-            return {"run": argv}
-        case ContainerRun(image, argv):
-            return {"image": image, "command": argv or None}

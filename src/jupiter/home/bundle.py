@@ -8,6 +8,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from jupiter.errors import Fault, InputError
 from jupiter.home.controller import Controller
 from jupiter.model import messages as msg
@@ -88,16 +90,17 @@ def code_of(app: Application, task: TaskId) -> msg.TaskCode:
     """Return how a worker runs a task.
 
     Raises:
-        InputError: The task needs a container, which agents do not start.
+        InputError: The task needs a container, which agents do not start, or its requirements
+            cannot be read.
     """
     spec = app.by_name[task]
     match spec.run:
         case ScriptRun(path, args):
-            return msg.TaskCode(task, "script", (path, *args))
+            code = msg.TaskCode(task, "script", (path, *args))
         case FunctionRun(module, function):
-            return msg.TaskCode(task, "function", (module, function))
+            code = msg.TaskCode(task, "function", (module, function))
         case CommandRun(argv):
-            return msg.TaskCode(task, "command", argv)
+            code = msg.TaskCode(task, "command", argv)
         case _:
             raise InputError(
                 Fault(
@@ -108,3 +111,56 @@ def code_of(app: Application, task: TaskId) -> msg.TaskCode:
                     remedy="give the task a command, or use an engine that runs containers",
                 )
             )
+    needs = app.needs | spec.needs
+    return msgspec.structs.replace(
+        code,
+        cores=spec.cores,
+        memory_bytes=spec.memory_bytes or 0,
+        output_bytes=spec.output_bytes or 0,
+        requirements=tuple(
+            dict.fromkeys(each for word in needs.requirements for each in _packages(app, word))
+        ),
+        environment=needs.environment,
+        reads=needs.reads,
+        writes=needs.writes,
+    )
+
+
+def _packages(app: Application, word: str) -> list[str]:
+    """Return a requirement, or those of the file that it names.
+
+    Raises:
+        InputError: The file cannot be read, or has options, which would act on all tasks.
+    """
+    option, _, path = word.partition(" ")
+    if option != "-r":
+        return [word]
+    file = Path(app.root, path)
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            Fault(
+                f"the requirements cannot be read: {error}",
+                file=str(file),
+                expected="a text file of the application folder, one package a line",
+                remedy="add the file",
+            )
+        ) from None
+    packages = []
+    for k, line in enumerate(lines, 1):
+        text = line.partition(" #")[0].strip()
+        if text.startswith("-") or text.endswith("\\"):
+            raise InputError(
+                Fault(
+                    "the requirements have an option or a line that goes on",
+                    file=str(file),
+                    line=k,
+                    got=text,
+                    expected="a package with its versions on every line, or a comment",
+                    remedy="set options of pip in the environment of the agents: PIP_INDEX_URL",
+                )
+            )
+        if text and not text.startswith("#"):
+            packages.append(text)
+    return packages

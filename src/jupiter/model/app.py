@@ -75,6 +75,32 @@ Run = ScriptRun | FunctionRun | CommandRun | ContainerRun
 
 
 @dataclass(frozen=True, slots=True)
+class Needs:
+    """What tasks use of a node beside their inputs, outputs and the application folder.
+
+    Attributes:
+        requirements: Packages, as pip reads them; ``-r PATH`` is a file of the application folder.
+        environment: Names of variables of the agent.
+        reads: Absolute paths of files and folders that are only read.
+        writes: Absolute paths that are changed, too.
+    """
+
+    requirements: tuple[str, ...] = ()
+    environment: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
+
+    def __or__(self, other: Needs) -> Needs:
+        """Return both together."""
+        return Needs(
+            tuple(dict.fromkeys(self.requirements + other.requirements)),
+            tuple(dict.fromkeys(self.environment + other.environment)),
+            tuple(dict.fromkeys(self.reads + other.reads)),
+            tuple(dict.fromkeys(self.writes + other.writes)),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Task:
     """One step of an application.
 
@@ -87,8 +113,10 @@ class Task:
         is_profiled: It can be executed alone on a sample (not so the seeds' super tasks).
         cores: Cores that one execution occupies.
         memory_bytes: What one execution may use; None is no limit.
+        output_bytes: What one attempt may write; None leaves it to the agent.
         retries: Further attempts after the first one failed.
         timeout_s: Limit of one attempt on the slowest node; None is no limit.
+        needs: What it uses beside its inputs and outputs, besides what all tasks use.
     """
 
     name: TaskId
@@ -101,6 +129,8 @@ class Task:
     memory_bytes: int | None = None
     retries: int = 2
     timeout_s: float | None = None
+    output_bytes: int | None = None
+    needs: Needs = Needs()
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +170,7 @@ class Application:
         entry_nodes: Nodes that WAVE starts from, by entry task (``input_node.txt``).
         sample_input: Files that one item of profiling consists of, relative to `root`.
         private: Everything else of ``config.json``; the application reads it, we only carry it.
+        needs: Of all tasks.
     """
 
     name: str
@@ -151,6 +182,7 @@ class Application:
     entry_nodes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     sample_input: tuple[str, ...] = ()
     private: Mapping[str, object] = field(default_factory=dict)
+    needs: Needs = Needs()
 
     def __post_init__(self) -> None:
         names = [task.name for task in self.tasks] + [service.name for service in self.services]

@@ -158,11 +158,25 @@ class TaskCode(msgspec.Struct, frozen=True, array_like=True):
     Attributes:
         kind: ``script``: words are the path and its arguments. ``function``: module and function.
             ``command``: the argument vector.
+        cores: That one execution occupies; libraries are told not to use more.
+        memory_bytes: A worker that uses more is killed; 0 is no limit.
+        output_bytes: An attempt that writes more has failed; 0 leaves it to the agent.
+        requirements: Packages to install, as pip reads them.
+        environment: Names of the agent's variables that it gets.
+        reads: Further paths that it may read, absolute.
+        writes: Further paths that it may change.
     """
 
     task: TaskId
     kind: Literal["script", "function", "command"]
     words: tuple[str, ...]
+    cores: int = 1
+    memory_bytes: int = 0
+    output_bytes: int = 0
+    requirements: tuple[str, ...] = ()
+    environment: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
 
 
 class Prepare(Message, frozen=True):

@@ -14,6 +14,7 @@ from jupiter.model.app import (
     ContainerRun,
     FunctionRun,
     NameRule,
+    Needs,
     ScriptRun,
     Service,
 )
@@ -174,6 +175,11 @@ retries = 5
 timeout = "30 s"
 cores = 2
 memory = "256 MiB"
+output = "1 GiB"
+requirements = ["numpy>=2", "scipy"]
+environment = ["API_KEY"]
+reads = ["/srv/models"]
+writes = ["/dev/nvidia0"]
 profile = false
 [[task]]
 name = "count0"
@@ -203,6 +209,10 @@ def test_app_toml_gives_the_application() -> None:
     assert split.run == ScriptRun("scripts/split.py", ("-v",))
     assert (split.route, split.retries, split.timeout_s, split.cores) == ("scatter", 5, 30.0, 2)
     assert (split.memory_bytes, split.is_profiled) == (256 << 20, False)
+    assert split.output_bytes == 1 << 30
+    assert split.needs == Needs(
+        ("numpy>=2", "scipy"), ("API_KEY",), ("/srv/models",), ("/dev/nvidia0",)
+    )
     assert count0.run == CommandRun(("wc", "-w", "{inputs}"))
     assert count1.run == ContainerRun("counter:1", ("count",))
     assert (count1.children, count1.is_sink) == (("merge",), True)
@@ -218,10 +228,10 @@ def test_app_toml_gives_the_application() -> None:
         ('timeout = "30 s"', 'timeout = "30"', "app.toml:12:1: key 'timeout' has no unit"),
         ("retries = 5", "retires = 5", "'retries' (did you mean that?)"),
         ("retries = 5", "retries = true", "expected a whole number"),
-        ("inputs = 2", "inputs = 3", "app.toml:26:1: task 'merge' waits for 3 inputs but has 2"),
+        ("inputs = 2", "inputs = 3", "app.toml:31:1: task 'merge' waits for 3 inputs but has 2"),
         ('"count0", "count1"]', '"count0", "cuont1"]', "app.toml:9:23: child 'cuont1'"),
         ('children = ["merge"]', 'children = ["split"]', "split -> count0 -> split"),
-        ('children = ["merge"]', 'children = ["cache"]', "app.toml:19:13: child 'cache' of task"),
+        ('children = ["merge"]', 'children = ["cache"]', "app.toml:24:13: child 'cache' of task"),
         ('entry = "split"', 'entry = "merge"', "app.toml:3:1: what is named as entry"),
         ('"scripts/split.py"', '"scripts/spilt.py"', "'scripts/split.py' (did you mean that?)"),
         ('"scripts/split.py"', '"../split.py"', "leaves the application folder"),
@@ -229,8 +239,24 @@ def test_app_toml_gives_the_application() -> None:
         ('image = "counter:1"', 'run = "a:b"', "it is unclear what task 'count1' runs"),
         ('"sample/a.txt"', '"sample/b.txt"', "app.toml:2:17: a sample input is missing"),
         ('name = "cache"', 'name = "Split"', "differ only in case or form"),
-        ('name = "cache"', "", "app.toml:30:1: key name is missing"),
+        ('name = "cache"', "", "app.toml:35:1: key name is missing"),
         ('peers = ["merge"]', 'peers = ["merg"]', "child 'merg' of task 'cache' is no task"),
+        (
+            '["numpy>=2", "scipy"]',
+            '"needs.txt"',
+            "app.toml:16:1: the file of requirements is mis",
+        ),
+        ('["numpy>=2", "scipy"]', '"/needs.txt"', "requirements is an absolute path"),
+        ('["numpy>=2", "scipy"]', '["-e ."]', "app.toml:16:17: a requirement is no package"),
+        ('["numpy>=2", "scipy"]', "5", "app.toml:16:1: key 'requirements'"),
+        ('"API_KEY"', '"API_KEY=5"', "app.toml:17:16: 'API_KEY=5' is no name of a variable"),
+        (
+            '"/srv/models"',
+            '"models"',
+            "app.toml:18:10: the path 'models' is not absolute",
+        ),
+        ('"/dev/nvidia0"', '"/dev/../etc"', "app.toml:19:11: the path '/dev/../etc' is not ab"),
+        ('output = "1 GiB"', "output = 5", "app.toml:15:1: key 'output' has no unit"),
         ("cores = 2", "cores = ", "app.toml:13:9: the text is no TOML"),
     ],
 )
@@ -238,6 +264,16 @@ def test_fault_of_app_toml_has_a_place_and_a_remedy(old: str, new: str, says: st
     with pytest.raises(InputError) as refused:
         load_application({"app.toml": TOML.replace(old, new, 1), **TOML_FILES}, ".", "app")
     assert says in str(refused.value)
+
+
+def test_requirements_of_the_application_and_of_a_file_are_kept() -> None:
+    text = 'requirements = "needs.txt"\nenvironment = ["A"]\n' + TOML
+    app = load({"app.toml": text, "needs.txt": "numpy\n", **TOML_FILES}).value
+    assert app.needs == Needs(("-r needs.txt",), ("A",))
+    assert 'requirements = "needs.txt"' in app_toml.dumps(app)
+    both = app.needs | app.tasks[0].needs
+    assert both.requirements == ("-r needs.txt", "numpy>=2", "scipy")
+    assert both.environment == ("A", "API_KEY")
 
 
 def test_faults_of_tables_and_of_the_graph_come_together() -> None:
