@@ -39,6 +39,10 @@ class RunSettings(BaseModel):
     power cut, which costs little and saves a sync at every hop. ``hop``: everything, everywhere,
     for networks whose ingress may vanish. ``none``: nothing; for measurements."""
 
+    orphan_s: float = Field(default=30.0, ge=0)
+    """How long agents go on when the command that started them is gone: long enough to start it
+    again, short enough that nothing is left of a run that nobody wants any more."""
+
     profile_repeats: int = Field(default=5, ge=1)
     """Executions of each task on each node that count. The median of five ignores two outliers."""
 

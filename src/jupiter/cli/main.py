@@ -84,6 +84,10 @@ def run(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the results of an earlier run.")
     ] = False,
+    durability: Durability = "ingress",
+    orphans: Annotated[
+        float, typer.Option(min=0, help="Seconds that agents go on if this command is killed.")
+    ] = 30.0,
     engine: Annotated[str, typer.Option(help="Where agents run.")] = "local",
 ) -> None:
     """Profile, map, deploy, stream, collect and report."""
@@ -97,11 +101,37 @@ def run(
         interval_s=1 / rate if rate else 0.0,
         placement=placement,
         is_ordered=ordered,
+        durability=durability,
+        orphan_s=orphans,
         profile_repeats=repeats,
         seed=seed,
     )
     request = RunRequest(app, cluster, inputs, output, settings, engine, reuse_profiles, overwrite)
     raise typer.Exit(run_and_report(request))
+
+
+OutputFolder = Annotated[Path, typer.Argument(help="Output folder of the run.")]
+
+
+@cli.command()
+def resume(output: OutputFolder) -> None:
+    """Go on with a run whose command was killed or stopped, exactly where it was."""
+    from jupiter.cli.run_command import resume_and_report
+
+    raise typer.Exit(resume_and_report(output))
+
+
+@cli.command()
+def stop(
+    output: OutputFolder,
+    forget: Annotated[
+        bool, typer.Option("--forget", help="Give up what is under way; results so far stay.")
+    ] = False,
+) -> None:
+    """End the agents of a run whose command is gone; the run can be resumed later."""
+    from jupiter.cli.run_command import stop_run
+
+    raise typer.Exit(stop_run(output, forget=forget))
 
 
 ProblemPaths = Annotated[

@@ -28,12 +28,14 @@ from jupiter.model.app import Application
 from jupiter.model.ids import TaskId
 from jupiter.model.network import Network
 from jupiter.model.profile import Profiles
+from jupiter.model.run import Report
 from jupiter.model.schedule import Schedule
 from jupiter.orchestrator import output, wiring, workflow
 from jupiter.orchestrator.inputs import find_inputs
 from jupiter.orchestrator.loading import load_app, load_network
 from jupiter.orchestrator.planning import Planner
 from jupiter.orchestrator.session import Session
+from jupiter.orchestrator.state import StateFolder
 from jupiter.reports import metrics
 from jupiter.schedulers.base import find_scheduler
 from jupiter.schedulers.explain import explain
@@ -60,6 +62,8 @@ def run_and_report(request: RunRequest) -> int:
     """Do the whole job; return the exit code."""
     app, network = _load(request)
     inputs = find_inputs(request.inputs)
+    state = StateFolder(request.output)
+    state.refuse_if_busy(overwrite=request.overwrite)
     results = output.prepare(request.output, overwrite=request.overwrite)
     job = workflow.Job(
         app=app,
@@ -69,6 +73,9 @@ def run_and_report(request: RunRequest) -> int:
         results_dir=results,
         store=wiring.open_store(request.output / output.STORE),
         reuse_profiles=request.reuse_profiles,
+        state=state,
+        cluster=str(request.cluster),
+        engine=request.engine,
     )
     console = Console()
 
@@ -76,19 +83,72 @@ def run_and_report(request: RunRequest) -> int:
         console.print(render.profile_tables(app, network, profiles))
         console.print(render.mapping_table(schedules))
 
-    engine = wiring.make_engine(request.engine)
+    engine = wiring.make_engine(request.engine, state.nodes, request.settings.orphan_s)
     screen = RichScreen(Console(stderr=True))
-    report = run_to_end(workflow.run(job, engine, screen, show))
+    try:
+        report = run_to_end(workflow.run(job, engine, screen, show))
+    except BaseException as error:
+        if not state.exists:  # nothing was accepted yet
+            state.remove()
+        elif isinstance(error, RunError):
+            raise RunError(f"{error}; go on with: jupiter resume {request.output}") from error
+        raise
+    return _tell_end(report, request.output, results)
+
+
+def _tell_end(report: Report, folder: Path, results: Path) -> int:
+    """Show and write what came of a run; return the exit code."""
+    console = Console()
     console.print(render.report(report))
     for record in (report.main, *report.others):
         tell(
             Fault(f"{record.schedule.scheduler}: {note}", level="warning") for note in record.notes
         )
-    page = output.write_report(request.output, report, jupiter.__version__)
+    page = output.write_report(folder, report, jupiter.__version__)
     console.print(f"Results: {results}/")
     console.print(f"Report:  {page}", soft_wrap=True)
     bad = metrics.items_with(report.main, "failed", "lost")
     return 1 if bad else 0
+
+
+def resume_and_report(folder: Path) -> int:
+    """Go on with a run that was interrupted; return the exit code."""
+    folder_state = StateFolder(folder)
+    state = folder_state.load()
+    app, app_notes = load_app(Path(state.app))
+    network, network_notes = load_network(Path(state.cluster))
+    tell((*app_notes, *network_notes))
+    settings = RunSettings.model_validate_json(state.settings)
+    job = workflow.Job(
+        app=app,
+        network=network,
+        settings=settings,
+        inputs=[tuple(Path(path) for path in paths) for paths in state.inputs],
+        results_dir=Path(state.results),
+        store=wiring.open_store(folder / output.STORE),
+        state=folder_state,
+        cluster=state.cluster,
+        engine=state.engine,
+    )
+    engine = wiring.make_engine(state.engine, folder_state.nodes, settings.orphan_s)
+    report = run_to_end(workflow.resume(job, state, engine, RichScreen(Console(stderr=True))))
+    return _tell_end(report, folder, job.results_dir)
+
+
+def stop_run(folder: Path, *, forget: bool) -> int:
+    """End the agents of a run whose command is gone; return the exit code."""
+    state = StateFolder(folder)
+    if not state.exists and not state.at_work():
+        state.load()  # says what is wrong
+    stopped = state.stop_agents()
+    console = Console()
+    console.print(f"Stopped: {', '.join(stopped)}" if stopped else "No agent is at work.")
+    if forget:
+        state.remove()
+        console.print("The run is forgotten; its results so far stay.")
+    else:
+        console.print(f"Go on with: jupiter resume {folder}", soft_wrap=True)
+    return 0
 
 
 def is_application(paths: Sequence[Path]) -> bool:
@@ -173,7 +233,7 @@ def run_to_end(work: Coroutine[Any, Any, T]) -> T:
             return await task
         except asyncio.CancelledError:
             name = stopped_by[0] if stopped_by else "cancellation"
-            raise RunError(f"stopped by {name}; nothing of the run is left") from None
+            raise RunError(f"stopped by {name}; no process of the run is left") from None
 
     try:
         return asyncio.run(guarded())

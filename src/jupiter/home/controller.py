@@ -78,7 +78,8 @@ class Controller:
 
     def clock_offset_s(self, node: NodeId) -> float:
         """Return the agent's clock minus home's, in seconds."""
-        return self._channels[node].clock_offset_s or 0.0
+        channel = self._channels.get(node)
+        return (channel.clock_offset_s or 0.0) if channel is not None else 0.0
 
     async def connect(self, handles: Mapping[NodeId, AgentHandle], equip: Equip) -> None:
         """Open a channel to every agent, and be home to it.

@@ -34,6 +34,8 @@ class FactLog:
         found = entries.scan(path.read_bytes())
         os.ftruncate(self._fd, found.good_bytes)
         self._number = found.next_number
+        self.is_finished = bool(found.payloads) and _is_end(found.payloads[-1])
+        """Whether the run has come to its end."""
 
     def add(self, node: NodeId, facts: msg.Facts) -> None:
         """Write facts down."""
@@ -41,16 +43,34 @@ class FactLog:
         os.write(self._fd, data)
         self._number += 1
 
+    def finish(self) -> None:
+        """Note that the run has come to its end."""
+        os.write(self._fd, entries.pack(self._number, _END))
+        os.fsync(self._fd)
+        self._number += 1
+        self.is_finished = True
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was ever written down."""
+        return not self._number
+
     def read(self) -> Iterator[tuple[NodeId, msg.Facts]]:
         """Yield all that was written down."""
         for payload in entries.scan(self._path.read_bytes()).payloads:
-            line = _DECODER.decode(payload)
-            yield line.node, line.facts
+            if not _is_end(payload):
+                line = _DECODER.decode(payload)
+                yield line.node, line.facts
 
     def close(self) -> None:
         """Write nothing more."""
         os.close(self._fd)
 
 
+def _is_end(payload: memoryview) -> bool:
+    return bytes(payload[: len(_END) + 1]) == _END
+
+
+_END = b"end"
 _ENCODER = msgspec.json.Encoder()
 _DECODER = msgspec.json.Decoder(_Line)

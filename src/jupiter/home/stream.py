@@ -39,6 +39,19 @@ class Log(Protocol):
     def read(self) -> Iterator[tuple[NodeId, msg.Facts]]:
         """Yield all that was written down."""
 
+    def finish(self) -> None:
+        """Note that the run has come to its end."""
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether it has."""
+        ...
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was ever written down."""
+        ...
+
 
 @dataclass(frozen=True)
 class StreamOrder:
@@ -236,13 +249,19 @@ async def stream(
 
     controller.listen(order.run, Listener(take, lose, crew.back, crew.gone))
     nodes = tuple(crew.members)
+    if order.log is not None and order.is_resumed:
+        _refuse_if_lost(controller, order.run, order.log)
     offset_s = wall_s() - monotonic_s()
     is_complete = False
     try:
-        # Home comes last: leases begin with it, and the others may load their code for long.
-        others = [node for node in nodes if node != controller.home]
-        await asyncio.gather(*(_prepare_first(controller, order, crew, node) for node in others))
-        await _prepare_first(controller, order, crew, controller.home)
+        if order.log is not None and order.log.is_finished:
+            crew.ended.set()
+        else:
+            # Home comes last: leases begin with it, and the others may load their code for long.
+            others = [node for node in nodes if node != controller.home]
+            preparing = (_prepare_first(controller, order, crew, node) for node in others)
+            await asyncio.gather(*preparing)
+            await _prepare_first(controller, order, crew, controller.home)
         feeding = asyncio.ensure_future(_feed(controller, order, crew))
         waiting = asyncio.ensure_future(crew.ended.wait())
         try:
@@ -255,6 +274,8 @@ async def stream(
             await asyncio.gather(feeding, waiting, return_exceptions=True)
         if crew.problem:
             raise RunError(crew.problem)
+        if order.log is not None and not order.log.is_finished:
+            order.log.finish()
         is_complete = True
     finally:
         crew.close()
@@ -264,6 +285,16 @@ async def stream(
     items, tasks, transfers = collector.records()
     started_at = collector.first_accepted_s + offset_s
     return StreamOutcome(started_at, items, tasks, transfers, tuple(crew.notes))
+
+
+def _refuse_if_lost(controller: Controller, run: str, log: Log) -> None:
+    """Raise where what home's agent had written down is gone: items would take effect twice."""
+    is_known = run in controller.attached[controller.home].runs
+    if not is_known and not log.is_empty and not log.is_finished:
+        raise RunError(
+            f"home's agent knows nothing of run {run}, though items were accepted; "
+            "start it anew with: jupiter run --overwrite"
+        )
 
 
 async def _prepare_first(

@@ -57,6 +57,7 @@ class Session:
         engine: Puts agents on the nodes.
         settings: For profiling and streaming.
         token: Secret of the session, where it goes on with the agents of an earlier one.
+        scratch: Folder for what lives no longer than the session.
 
     Raises:
         InputError: The network has no home or no worker, or a task needs what the engine lacks.
@@ -69,11 +70,13 @@ class Session:
         engine: Engine,
         settings: RunSettings,
         token: str = "",
+        scratch: Path | None = None,
     ) -> None:
         _refuse_unfit(app, network)
         self.app = app
         self.network = network
         self._engine = engine
+        self._scratch = scratch
         self._settings = settings
         self._token = token or secrets.token_hex(32)
         self._home = network.homes[0].name
@@ -148,6 +151,15 @@ class Session:
             )
         return tuple(peers)
 
+    @property
+    def token(self) -> str:
+        """Secret of the session."""
+        return self._token
+
+    def next_run(self, schedule: Schedule) -> str:
+        """Return the id that the next stream will have."""
+        return f"{self._streams + 1}-{schedule.scheduler}"
+
     async def profile(
         self, sample: Sequence[tuple[Path, ...]], watch: Watch | None = None
     ) -> Samples:
@@ -180,6 +192,7 @@ class Session:
             repeats=self._settings.profile_repeats,
             together=together_on(workers, os.cpu_count() or 1) if is_shared else None,
             on_item=watch.profile_item,
+            scratch=self._scratch,
         )
         return Samples(
             measured_at=measured_at,
@@ -199,7 +212,7 @@ class Session:
         prediction: Prediction | None = None,
         watch: Watch | None = None,
         log: Log | None = None,
-        is_resumed: bool = False,
+        resumed: str = "",
     ) -> RunRecord:
         """Stream items through a schedule.
 
@@ -211,14 +224,14 @@ class Session:
             prediction: Goes into the record, for comparison.
             watch: Told of the progress.
             log: Keeps the facts, so that another session can go on with the stream.
-            is_resumed: This session goes on with a stream of an earlier one.
+            resumed: Id of the run of an earlier session that this one goes on with.
 
         Raises:
             TaskError: The code of a task cannot be loaded.
             RunError: An agent was lost for good, or has no link to another.
         """
+        run = resumed or self.next_run(schedule)
         self._streams += 1
-        run = f"{self._streams}-{schedule.scheduler}"
         outcome = await stream(
             self._controller,
             StreamOrder(
@@ -235,7 +248,7 @@ class Session:
                 is_ordered=self._settings.is_ordered,
                 durability=self._settings.durability,
                 log=log,
-                is_resumed=is_resumed,
+                is_resumed=bool(resumed),
             ),
             (watch or Watch()).item,
         )

@@ -12,8 +12,13 @@ from jupiter.kit.names import nearest
 ENGINES = ("local",)
 
 
-def make_engine(name: str) -> Engine:
+def make_engine(name: str, root: Path | None = None, orphan_s: float = 0.0) -> Engine:
     """Return a new engine.
+
+    Args:
+        name: Of it.
+        root: Where it keeps what agents write down; nowhere for long where none is given.
+        orphan_s: How long agents go on without home.
 
     Raises:
         InputError: None has this name.
@@ -21,7 +26,7 @@ def make_engine(name: str) -> Engine:
     if name == "local":
         from jupiter.engines.local import LocalEngine
 
-        return LocalEngine()
+        return LocalEngine(root, orphan_s)
     near = nearest(name, ENGINES)
     raise InputError(
         Fault(

@@ -13,15 +13,17 @@ from typing import Protocol
 from jupiter.costs.gather import gather
 from jupiter.errors import Fault, InputError
 from jupiter.formats import cluster
+from jupiter.home.log import FactLog
 from jupiter.interfaces.engine import Engine
 from jupiter.interfaces.store import Samples, Store
 from jupiter.model.app import Application
 from jupiter.model.network import Network
 from jupiter.model.profile import Profiles
-from jupiter.model.run import Report, RunRecord
+from jupiter.model.run import Prediction, Report, RunRecord
 from jupiter.model.schedule import Schedule
 from jupiter.orchestrator.planning import Planner
 from jupiter.orchestrator.session import Session, Watch
+from jupiter.orchestrator.state import State, StateFolder
 from jupiter.settings import RunSettings
 
 
@@ -51,6 +53,9 @@ class Job:
         store: Where measurements are kept.
         reuse_profiles: Take the newest measurements of this code on this network, if there are
             any, and measure only what is not known.
+        state: Where the state of the main run is kept; None where it cannot be resumed.
+        cluster: File of the network, for the state.
+        engine: Name of the engine, for the state.
     """
 
     app: Application
@@ -60,6 +65,9 @@ class Job:
     results_dir: Path
     store: Store
     reuse_profiles: bool = False
+    state: StateFolder | None = None
+    cluster: str = ""
+    engine: str = "local"
 
 
 def network_digest(network: Network) -> str:
@@ -129,7 +137,8 @@ async def run(
     """
     screen = screen or NoScreen()
     settings = job.settings
-    async with Session(job.app, job.network, engine, settings) as session:
+    scratch = job.state.path if job.state is not None else None
+    async with Session(job.app, job.network, engine, settings, scratch=scratch) as session:
         profiles = await profile(session, job, screen)
         planner = Planner(job.app, job.network, profiles, settings)
         names = dict.fromkeys((settings.scheduler, *settings.compare))
@@ -139,9 +148,13 @@ async def run(
         on_schedules(profiles, schedules)
         records: list[RunRecord] = []
         for schedule in schedules:
-            with TemporaryDirectory(prefix="jupiter-compare-") as folder:
+            with TemporaryDirectory(prefix="jupiter-compare-", dir=scratch) as folder:
                 results = Path(folder) if records else job.results_dir
-                records.append(await _stream(session, job, planner, schedule, results, screen))
+                state = None if records else job.state
+                record = await _stream(session, job, planner, schedule, results, screen, state)
+                records.append(record)
+    if job.state is not None:
+        job.state.remove()
     return Report(
         main=records[0],
         profiles=profiles,
@@ -157,9 +170,14 @@ async def _stream(
     schedule: Schedule,
     results_dir: Path,
     screen: Screen,
+    state: StateFolder | None,
 ) -> RunRecord:
     deployment = planner.deploy(schedule)
     prediction = planner.predict(deployment, len(job.inputs))
+    log: FactLog | None = None
+    if state is not None and job.settings.durability != "none":
+        state.save(_state_of(session, job, schedule, results_dir, prediction))
+        log = state.log()
     with screen.stage(f"Streaming through {schedule.scheduler}", len(job.inputs)) as tick:
         return await session.stream(
             deployment.schedule,
@@ -168,4 +186,83 @@ async def _stream(
             app=deployment.app,
             prediction=prediction,
             watch=Watch(item=tick),
+            log=log,
         )
+
+
+def _state_of(
+    session: Session,
+    job: Job,
+    schedule: Schedule,
+    results_dir: Path,
+    prediction: Prediction,
+) -> State:
+    return State(
+        token=session.token,
+        run=session.next_run(schedule),
+        engine=job.engine,
+        app=str(Path(job.app.root).absolute()),
+        bundle=session.bundle.name,
+        cluster=str(Path(job.cluster).absolute()),
+        settings=job.settings.model_dump_json(),
+        inputs=tuple([tuple(str(path.absolute()) for path in paths) for paths in job.inputs]),
+        results=str(results_dir.absolute()),
+        schedule=schedule,
+        prediction=prediction,
+    )
+
+
+async def resume(job: Job, state: State, engine: Engine, screen: Screen | None = None) -> Report:
+    """Go on with the main stream of a job that was interrupted.
+
+    Args:
+        job: As it was, with its state.
+        state: Of the stream.
+        engine: Finds the agents, or starts them again.
+        screen: Shows the progress.
+
+    Raises:
+        InputError: The application or the network is not what it was.
+        RunError: It was taken up and did not reach its end.
+    """
+    screen = screen or NoScreen()
+    assert job.state is not None  # noqa: S101 - says just that
+    key = (job.app.name, state.bundle, network_digest(job.network))
+    known = job.store.newest(*key)
+    if known is None:
+        raise InputError(
+            Fault(
+                "the network is not the one that the run was started on",
+                file=job.cluster,
+                remedy="bring the file back to what it was, or start anew with --overwrite",
+            )
+        )
+    profiles = gather(known.executions, known.edge_bytes, known.transfers, known.resources)
+    planner = Planner(job.app, job.network, profiles, job.settings)
+    deployment = planner.deploy(state.schedule)
+    async with Session(job.app, job.network, engine, job.settings, state.token) as session:
+        if session.bundle.name != state.bundle:
+            raise InputError(
+                Fault(
+                    "the application has changed since the run was started",
+                    file=str(job.app.root),
+                    remedy="bring it back to what it was, or start anew with --overwrite",
+                )
+            )
+        with screen.stage(f"Streaming through {state.schedule.scheduler}", len(job.inputs)) as tick:
+            record = await session.stream(
+                deployment.schedule,
+                job.inputs,
+                job.results_dir,
+                app=deployment.app,
+                prediction=state.prediction,
+                watch=Watch(item=tick),
+                log=job.state.log(),
+                resumed=state.run,
+            )
+    job.state.remove()
+    return Report(
+        main=record,
+        profiles=profiles,
+        settings={name: str(value) for name, value in job.settings.model_dump().items()},
+    )

@@ -50,6 +50,7 @@ async def measure_tasks(
     repeats: int = REPEATS,
     together: Sequence[Sequence[Node]] | None = None,
     on_item: Callable[[], None] = lambda: None,
+    scratch: Path | None = None,
 ) -> ExecutionSamples:
     """Return timed executions of every task on every node.
 
@@ -62,6 +63,7 @@ async def measure_tasks(
         repeats: Items that count; one more goes first and warms the workers up.
         together: Groups of nodes that are measured at the same time; all of them by default.
         on_item: Called for every item that is done.
+        scratch: Existing folder for what lives no longer than this call.
 
     Raises:
         RunError: A task failed on a node.
@@ -71,7 +73,7 @@ async def measure_tasks(
     edge_bytes: list[tuple[Edge, int]] = []
 
     async def measure(node: Node) -> StreamOutcome:
-        with TemporaryDirectory(prefix="jupiter-profile-") as folder:
+        with TemporaryDirectory(prefix="jupiter-profile-", dir=scratch) as folder:
             order = StreamOrder(
                 run=f"profile-{node.name}",
                 app=app,
