@@ -52,8 +52,8 @@ async def test_task_runs_with_what_it_requires_and_that_is_installed_once(
         [code, TaskCode(TaskId("plain"), "function", ("work", "only"))],
         app,
         tmp_path / "work",
-        inputs=pathin,
-        outputs=pathout,
+        inputs=(pathin,),
+        outputs=(pathout,),
         house=House(Cells(find_trees()), store),
     )
     ended: asyncio.Future[Ended] = asyncio.get_running_loop().create_future()

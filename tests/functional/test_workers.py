@@ -49,8 +49,8 @@ class Bench:
             [limits or TaskCode(TASK, "function", ("work", "only"))],
             app,
             self.root / "work",
-            inputs=self.root / "in",
-            outputs=self.root / "out",
+            inputs=(self.root / "in",),
+            outputs=(self.root / "out",),
             house=self.house,
         )
 

@@ -47,6 +47,7 @@ async def serve() -> None:
 
 def main() -> None:
     """Start."""
+    os.umask(0o077)
     # What is loaded now stays for ever: the collector need not look at it again and again.
     gc.collect()
     gc.freeze()

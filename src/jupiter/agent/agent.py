@@ -17,7 +17,7 @@ import psutil
 
 from jupiter.agent.cells import Cells, find_trees
 from jupiter.agent.environments import Environments
-from jupiter.agent.identity import ORDER, PEERS, Home, write_safely
+from jupiter.agent.identity import ORDER, OWNER, PEERS, Home, write_safely
 from jupiter.agent.link import Outgoing, PeerLink
 from jupiter.agent.run import AgentRun, Place
 from jupiter.agent.spool import Discard
@@ -54,6 +54,8 @@ class AgentConfig(msgspec.Struct, frozen=True):
         host: Address to listen on.
         orphan_s: How long it goes on without home; then it ends, and what it has written down
             stays for another time.
+        cache_dir: Folder in memory for files that need not outlive this machine; empty is none.
+        cache_bytes: That may be used of it.
         failpoint: Where to die, in tests; see `aio.failpoints`.
         isolation: Of tasks. ``best``: as far as this platform has it, ``full``: or not at all;
             ``none``: only limits.
@@ -66,6 +68,8 @@ class AgentConfig(msgspec.Struct, frozen=True):
     slowdown: float = 1.0
     host: str = "127.0.0.1"
     orphan_s: float = 0.0
+    cache_dir: str = ""
+    cache_bytes: int = 0
     failpoint: str = ""
     isolation: Literal["none", "best", "full"] = "best"
 
@@ -86,6 +90,10 @@ class Agent:
         failpoints.arm(config.failpoint)
         self._config = config
         self._disk = Home(Path(config.data_dir))
+        if config.cache_dir:
+            cache = Path(config.cache_dir)
+            cache.mkdir(exist_ok=True, mode=0o700)
+            (cache / OWNER).write_text(str(Path(config.data_dir).absolute()))
         self._orphaning: asyncio.TimerHandle | None = None
         self._on_orphaned = on_orphaned
         self._token = bytes.fromhex(config.token)
@@ -136,6 +144,8 @@ class Agent:
             self._server.close()
         for channel in list(self._channels):
             channel.close()
+        if self._config.cache_dir:
+            shutil.rmtree(self._config.cache_dir, ignore_errors=True)
         if not self._runs:
             shutil.rmtree(self._data, ignore_errors=True)
         self._disk.close()
@@ -175,7 +185,9 @@ class Agent:
     def _restore_run(self, order: msg.Prepare) -> None:
         is_home = order.home == self._config.node
         # What was not synced may be gone: of a node between the ends nothing was, by agreement.
-        is_stale = self._disk.is_new_boot and order.durability == "ingress"
+        cache = self._place(order.run).cache
+        is_cut = self._disk.is_new_boot or (cache is not None and not cache.exists())
+        is_stale = is_cut and order.durability == "ingress"
         if not (is_stale and not is_home):
             pool = self._pool_for(order)
             run = AgentRun(order, self._place(order.run), pool, self)
@@ -355,6 +367,8 @@ class Agent:
         folder = self._data / "runs" / name
         (folder / ORDER).unlink(missing_ok=True)  # first: without it nothing is restored
         shutil.rmtree(folder, ignore_errors=True)
+        if self._config.cache_dir:
+            shutil.rmtree(Path(self._config.cache_dir, name), ignore_errors=True)
         hit("run.removed")
 
     def _in_run(
@@ -442,6 +456,8 @@ class Agent:
         """Return workers for a run of which nothing is to be left on the disk from earlier."""
         place = self._place(order.run)
         shutil.rmtree(place.folder, ignore_errors=True)
+        if place.cache is not None:
+            shutil.rmtree(place.cache, ignore_errors=True)
         place.folder.mkdir(parents=True, mode=0o700)
         return self._pool_for(order)
 
@@ -466,16 +482,25 @@ class Agent:
         identity = self._disk.identity
         folder = self._data / "runs" / run
         node, cores = self._config.node, self._config.cores
-        return Place(node, cores, folder, identity.incarnation, identity.life)
+        cache = Path(self._config.cache_dir, run) if self._config.cache_dir else None
+        return Place(
+            node,
+            cores,
+            folder,
+            identity.incarnation,
+            identity.life,
+            cache,
+            self._config.cache_bytes,
+        )
 
     def _pool_for(self, order: msg.Prepare) -> WorkerPool:
-        spool = self._place(order.run).folder / "spool"
+        roots = self._place(order.run).spool_roots(order, self._config.node)
         return WorkerPool(
             order.code,
             self._data / "apps" / order.bundle,
             self._data / "work" / order.run,
-            inputs=spool / "in",
-            outputs=spool / "out",
+            inputs=tuple(root / "in" for root in roots),
+            outputs=tuple(root / "out" for root in roots),
             house=self._house,
         )
 

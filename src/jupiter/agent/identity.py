@@ -16,6 +16,8 @@ LOCK = "lock"
 IDENTITY = "agent.json"
 PEERS = "peers.json"
 ORDER = "order.json"
+OWNER = "owner"
+"""File in a folder in memory: the data folder of the agent that it belongs to."""
 
 
 class Identity(msgspec.Struct):

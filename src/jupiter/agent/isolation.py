@@ -43,7 +43,8 @@ _SYSTEM = (
     *("/usr", "/lib", "/lib32", "/lib64", "/bin", "/sbin", "/opt", "/nix/store", "/gnu/store"),
     *("/proc", "/sys/devices/system", "/sys/fs/cgroup"),
 )
-_DEVICES = ("null", "zero", "full", "random", "urandom", "tty", "ptmx", "pts", "shm")
+_DEVICES = ("null", "zero", "full", "random", "urandom", "tty", "ptmx", "pts")
+_SHARED_MEMORY = "/dev/shm"  # noqa: S108 - what is in it has unguessable names
 
 
 class _Ruleset(ctypes.Structure):
@@ -185,6 +186,8 @@ def _restrict_paths(libc: ctypes.CDLL, reads: Iterable[str], writes: Iterable[st
             _allow(libc, ruleset, path, _READ | _EXECUTE)
         for path in (*(f"/dev/{name}" for name in _DEVICES), *writes):
             _allow(libc, ruleset, path, handled)
+        # Who makes an object there may use it; what others keep there cannot be listed.
+        _allow(libc, ruleset, _SHARED_MEMORY, handled & ~_READ_DIR)
         if libc.syscall(_RESTRICT_SELF, ruleset, 0):
             return [f"no Landlock: {os.strerror(ctypes.get_errno())}"]
     finally:

@@ -49,6 +49,9 @@ class Place:
         folder: For everything of the run; made where it does not exist.
         incarnation: As for `NodeConfig`.
         life: Of the process, as for `FactBook`.
+        cache: Folder in memory for files that may be lost with the machine; None where there is
+            none.
+        cache_bytes: That may be used of it.
     """
 
     node: NodeId
@@ -56,6 +59,18 @@ class Place:
     folder: Path
     incarnation: int
     life: int
+    cache: Path | None = None
+    cache_bytes: int = 0
+
+    def spool_roots(self, order: msg.Prepare, node: NodeId) -> tuple[Path, ...]:
+        """Return where the files of a run are: on the disk and, where that will do, in memory."""
+        disk = self.folder / "spool"
+        may_be_lost = order.durability == "none" or (
+            order.durability == "ingress" and node != order.home
+        )
+        if self.cache is None or not may_be_lost:
+            return (disk,)
+        return (disk, self.cache)
 
 
 class Agency(Protocol):
@@ -104,7 +119,8 @@ class AgentRun:
         self._place = place
         self._pool = pool
         self._agency = agency
-        self._spool = Spool(place.folder / "spool")
+        disk, *memory = place.spool_roots(prepare, place.node)
+        self._spool = Spool(disk, memory[0] if memory else None, place.cache_bytes)
         self._results = Path(prepare.results_dir)
         self.facts = FactBook(prepare.run, place.node, agency.report, place.life)
         self._facts = self.facts
@@ -124,6 +140,8 @@ class AgentRun:
         self._attempts: dict[Key, _Attempt] = {}
         self._jobs: set[asyncio.Task[None]] = set()
         # Who said something of an epoch that is still to come; they are asked to say it again.
+        # What the last attempt of each task has written, to guess what the next will.
+        self._output_bytes: dict[TaskId, int] = {}
         self._early: dict[NodeId, None] = {}
         self._epoch = 1
         self._members = tuple(prepare.members)
@@ -317,7 +335,7 @@ class AgentRun:
         delivery = word.delivery
         if not self._wants(delivery, size):
             return Discard(lambda: self._received(message, sender))
-        folder = self._spool.new_folder()
+        folder = self._spool.new_folder("out", size)
 
         def finish(paths: list[str]) -> None:
             # Meanwhile another epoch may have begun, or the same may have come another way.
@@ -480,7 +498,7 @@ class AgentRun:
                 return
         hit("attempt.run")
         try:
-            folder = self._spool.new_folder()
+            folder = self._spool.new_folder("out", self._output_bytes.get(run.task, 0))
         except OSError as problem:
             self._events.append(_failed_by(run, problem))
             return
@@ -506,6 +524,7 @@ class AgentRun:
         if not error:
             try:
                 parts = self._spool.keep_outputs(run.task, run.item, attempt.folder, ended.outputs)
+                self._output_bytes[run.task] = sum([part.size_bytes for part in parts])
             except TaskError as problem:
                 error = str(problem)
         self._facts.attempt(

@@ -10,6 +10,7 @@ everything that it speaks of; all else is swept away.
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import stat
@@ -25,6 +26,11 @@ from jupiter.model.items import Attempt, Delivery, Part, PartRef
 
 COPY_BYTES = 1 << 18
 """Bytes read and sent at a time."""
+
+MEMORY_FILE_BYTES = 1 << 20
+"""Larger files go to the disk: it takes them as quickly, and memory is for many small ones."""
+MEMORY_MARK = "*"
+"""Before the names of folders in memory, in the journal."""
 
 Kind = Literal["in", "out", "given"]
 """Inputs of executions; what attempts write, and bodies that come in; inputs of the stream."""
@@ -54,16 +60,24 @@ class Spool:
 
     Args:
         root: Folder of the run on this node; made here, removed by `remove`.
+        memory: Another one, in memory, for what may be lost with the machine; None where nothing
+            may. Making a file there costs a tenth.
+        memory_max: Bytes that may be there at once.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, memory: Path | None = None, memory_max: int = 0) -> None:
         self._root = str(root)
-        for kind in ("in", "out", "given"):
-            Path(root, kind).mkdir(parents=True, mode=0o700, exist_ok=True)
+        self._memory = str(memory) if memory is not None else ""
+        self._memory_max = memory_max
+        self._memory_used = 0
+        self._memory_sizes: dict[str, int] = {}
+        for each in filter(None, (root, memory)):
+            for kind in ("in", "out", "given"):
+                Path(each, kind).mkdir(parents=True, mode=0o700, exist_ok=True)
         self._folders = 0
         # Empty folders for further executions: making and removing one each time costs more than
         # all else that an agent does for a small item.
-        self._free: dict[str, list[str]] = {"in": [], "out": [], "given": []}
+        self._free: dict[str, list[str]] = {}
         self._inputs: dict[Key, dict[int, _Inputs]] = {}  # by epoch
         self._outputs: dict[Key, str] = {}
         self._given: dict[Key, tuple[str, ...]] = {}
@@ -91,7 +105,8 @@ class Spool:
         Raises:
             TransferError: A part's name could leave the folder.
         """
-        inputs = self._inputs_of(delivery.target, delivery.item, delivery.epoch)
+        size = delivery.size_bytes
+        inputs = self._inputs_of(delivery.target, delivery.item, delivery.epoch, size)
         folder, by_parent = inputs.folder, inputs.by_parent
         if delivery.source in by_parent:  # sent again after a broken connection
             return [f"{folder}/{name}" for name in by_parent[delivery.source]]
@@ -108,6 +123,7 @@ class Spool:
         by_parent[delivery.source] = names
         inputs.parts[delivery.source] = delivery.parts
         inputs.attempts[delivery.source] = delivery.attempt
+        self._charge(folder, size)
         return [f"{folder}/{name}" for name in names]
 
     def forget_inputs(self, delivery: Delivery) -> None:
@@ -123,7 +139,13 @@ class Spool:
     def take_in(self, delivery: Delivery, paths: Sequence[str]) -> None:
         """Move the parts of a delivery, which lie somewhere here, to where they belong."""
         for path, target in zip(paths, self.open_inputs(delivery), strict=True):
-            os.replace(path, target)
+            try:
+                os.replace(path, target)
+            except OSError as error:
+                if error.errno != errno.EXDEV:
+                    raise
+                shutil.copyfile(path, target)
+                os.unlink(path)
 
     def carry(self, delivery: Delivery) -> bool:
         """Take parts over from an older epoch, where the same attempt made them.
@@ -172,14 +194,14 @@ class Spool:
             return []
         return [f"{inputs.folder}/{name}" for name in inputs.by_parent.get(delivery.source, ())]
 
-    def _inputs_of(self, task: TaskId, item: ItemId, epoch: int) -> _Inputs:
+    def _inputs_of(self, task: TaskId, item: ItemId, epoch: int, size_bytes: int = 0) -> _Inputs:
         key = (task, item)
         epochs = self._inputs.get(key)
         if epochs is None:
             epochs = self._inputs[key] = {}
         inputs = epochs.get(epoch)
         if inputs is None:
-            inputs = epochs[epoch] = _Inputs(self.new_folder("in"))
+            inputs = epochs[epoch] = _Inputs(self.new_folder("in", size_bytes))
         return inputs
 
     def _keep_apart(
@@ -195,19 +217,37 @@ class Spool:
 
     # -- folders -------------------------------------------------------------------------------
 
-    def new_folder(self, kind: Kind = "out") -> str:
-        """Return an empty folder; by default for an attempt to write into, or for a body."""
-        free = self._free[kind]
+    def new_folder(self, kind: Kind = "out", size_bytes: int = 0) -> str:
+        """Return an empty folder.
+
+        Args:
+            kind: What for; by default for an attempt to write into, or for a body.
+            size_bytes: That will be written there, as far as is known.
+        """
+        is_small = size_bytes <= MEMORY_FILE_BYTES
+        if self._memory and is_small and self._memory_used + size_bytes <= self._memory_max:
+            above = f"{self._memory}/{kind}"
+        else:
+            above = f"{self._root}/{kind}"
+        free = self._free.get(above)
         if free:
             return free.pop()
         self._folders += 1
-        folder = f"{self._root}/{kind}/{self._folders}"
+        folder = f"{above}/{self._folders}"
         os.mkdir(folder, mode=0o700)
         return folder
+
+    def _charge(self, folder: str, size_bytes: int) -> None:
+        """Count what is written to a folder in memory."""
+        if self._memory and folder.startswith(self._memory):
+            self._memory_used += size_bytes
+            self._memory_sizes[folder] = self._memory_sizes.get(folder, 0) + size_bytes
 
     def discard(self, folder: str) -> None:
         """Empty a folder and keep it for another use."""
         self._unchecked.discard(folder)
+        if self._memory_sizes:
+            self._memory_used -= self._memory_sizes.pop(folder, 0)
         try:
             with os.scandir(folder) as found:
                 for entry in found:
@@ -215,11 +255,22 @@ class Spool:
         except OSError:  # a task has made a folder in it
             shutil.rmtree(folder, ignore_errors=True)
         else:
-            self._free[folder.rsplit("/", 2)[1]].append(folder)
+            above = folder.rpartition("/")[0]
+            free = self._free.get(above)
+            if free is None:
+                free = self._free[above] = []
+            free.append(folder)
 
     def place_of(self, folder: str) -> str:
         """Return the name of a folder within the spool, as the journal has it."""
+        if self._memory and folder.startswith(self._memory):
+            return MEMORY_MARK + folder[len(self._memory) + 1 :]
         return folder[len(self._root) + 1 :]
+
+    def _folder_of(self, place: str) -> str:
+        if place.startswith(MEMORY_MARK):
+            return f"{self._memory}/{place[len(MEMORY_MARK) :]}"
+        return f"{self._root}/{place}"
 
     def drop_inputs(self, task: TaskId, item: ItemId, epoch: int) -> None:
         """Remove the input folders of an execution, those of later epochs excepted."""
@@ -266,6 +317,7 @@ class Spool:
             if status.st_size != part.size_bytes:
                 raise TaskError(f"output {name!r} of task {task} was changed after its end")
         self.own(task, item, folder)
+        self._charge(folder, sum([part.size_bytes for part in parts]))
         return parts
 
     def own(self, task: TaskId, item: ItemId, folder: str) -> None:
@@ -344,14 +396,15 @@ class Spool:
 
     def remove(self) -> None:
         """Remove everything of this run."""
-        shutil.rmtree(self._root, ignore_errors=True)
+        for root in filter(None, (self._root, self._memory)):
+            shutil.rmtree(root, ignore_errors=True)
 
     # -- after a restart -----------------------------------------------------------------------
 
     def adopt_inputs(self, delivery: Delivery, place: str) -> None:
         """Take up the folder that the journal names for the parts of a delivery."""
         epochs = self._inputs.setdefault((delivery.target, delivery.item), {})
-        folder = f"{self._root}/{place}"
+        folder = self._folder_of(place)
         inputs = epochs.get(delivery.epoch)
         if inputs is None or inputs.folder != folder:
             inputs = epochs[delivery.epoch] = _Inputs(folder)
@@ -365,7 +418,7 @@ class Spool:
 
     def adopt_outputs(self, task: TaskId, item: ItemId, place: str) -> None:
         """Take up the folder that the journal names for outputs, or for an accepted input."""
-        folder = self._outputs[task, item] = f"{self._root}/{place}"
+        folder = self._outputs[task, item] = self._folder_of(place)
         os.makedirs(folder, mode=0o700, exist_ok=True)
         self._unchecked.add(folder)
 
@@ -382,8 +435,9 @@ class Spool:
         known = {inputs.folder for epochs in self._inputs.values() for inputs in epochs.values()}
         known.update(self._outputs.values())
         self._unchecked &= known
-        for kind in self._free:
-            for entry in list(os.scandir(f"{self._root}/{kind}")):
+        roots = list(filter(None, (self._root, self._memory)))
+        for above in [f"{root}/{kind}" for root in roots for kind in ("in", "out", "given")]:
+            for entry in list(os.scandir(above)):
                 if entry.name.isdecimal():
                     self._folders = max(self._folders, int(entry.name))
                 if entry.path not in known:

@@ -93,8 +93,8 @@ class Place:
 
     Attributes:
         app_dir: This node's copy of the application; read only.
-        inputs: Folder with all input folders of the run; read only.
-        outputs: Folder with all output folders of the run.
+        inputs: Folders with all input folders of the run; read only.
+        outputs: Folders with all output folders of the run.
         temporary: For its temporary files; made, and removed with it.
         python: That runs it.
         environment: All variables that it gets.
@@ -103,8 +103,8 @@ class Place:
     """
 
     app_dir: Path
-    inputs: Path
-    outputs: Path
+    inputs: tuple[Path, ...]
+    outputs: tuple[Path, ...]
     temporary: Path
     python: str
     environment: Mapping[str, str]
@@ -190,8 +190,8 @@ class Worker:
             "groups": self._cell.groups,
             "memory_bytes": code.memory_bytes,
             "output_bytes": place.output_bytes,
-            "reads": [str(place.app_dir), str(place.inputs), *code.reads],
-            "writes": [str(place.outputs), str(place.temporary), *code.writes],
+            "reads": [*map(str, (place.app_dir, *place.inputs)), *code.reads],
+            "writes": [*map(str, (*place.outputs, place.temporary)), *code.writes],
             "is_timed": is_timed,
         }
 

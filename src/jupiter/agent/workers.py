@@ -121,8 +121,8 @@ class WorkerPool:
         codes: All tasks that may run here.
         app_dir: This node's copy of the application.
         folder: For what the tasks print, one file a task, and their temporary files.
-        inputs: Folder with all input folders of the run, which workers may read.
-        outputs: Folder with all output folders of the run, which workers may write.
+        inputs: Folders with all input folders of the run, which workers may read.
+        outputs: Folders with all output folders of the run, which workers may write.
         house: What they share with other runs.
     """
 
@@ -132,12 +132,12 @@ class WorkerPool:
         app_dir: Path,
         folder: Path,
         *,
-        inputs: Path,
-        outputs: Path,
+        inputs: tuple[Path, ...],
+        outputs: tuple[Path, ...],
         house: House,
     ) -> None:
         logs = folder / "logs"
-        for each in (logs, inputs, outputs):
+        for each in (logs, *inputs, *outputs):
             each.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._crews = {code.task: _Crew(code, TaskLog(logs / f"{code.task}.log")) for code in codes}
         self._app_dir = app_dir

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import shutil
 import signal
 import sys
@@ -17,9 +18,10 @@ from contextlib import suppress
 from pathlib import Path
 
 import msgspec
+import psutil
 
 from jupiter.agent.agent import AgentConfig
-from jupiter.agent.identity import is_locked, read_identity
+from jupiter.agent.identity import OWNER, is_locked, read_identity
 from jupiter.aio.clock import monotonic_s
 from jupiter.errors import AgentError
 from jupiter.interfaces.engine import AgentHandle, AgentWatcher, Capabilities
@@ -33,6 +35,9 @@ STOP_S_MAX = 5.0
 RESTARTS_MAX = 5
 """An agent that ends so often in a row, each time within `SHORT_S`, is given up."""
 SHORT_S = 10.0
+CACHE_BYTES_MAX = 256 << 20
+"""Of memory that a node may use for files that need not outlive the machine."""
+_MEMORY = Path("/dev/shm")  # noqa: S108 - the folders in it have unguessable names
 
 
 class LocalEngine:
@@ -55,6 +60,7 @@ class LocalEngine:
         self._root = root
         self._orphan_s = orphan_s
         self._processes: dict[NodeId, _Process] = {}
+        self._caches: dict[NodeId, Path] = {}
         self._watchers: list[asyncio.Task[None]] = []
         self._is_stopping = False
 
@@ -65,6 +71,8 @@ class LocalEngine:
         if self._root is None:
             self._root = Path(tempfile.mkdtemp(prefix="jupiter-"))
         self._root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _sweep_caches()
+        cache_bytes = _cache_bytes(len(network.nodes))
         fastest = max(1.0, *(node.speed for node in network.nodes))
         configs = [
             AgentConfig(
@@ -74,6 +82,8 @@ class LocalEngine:
                 cores=node.cores,
                 slowdown=fastest / node.speed,
                 orphan_s=self._orphan_s,
+                cache_dir=self._cache_of(node.name),
+                cache_bytes=cache_bytes,
             )
             for node in network.nodes
         ]
@@ -97,11 +107,29 @@ class LocalEngine:
             task.cancel()
         await asyncio.gather(*self._watchers, return_exceptions=True)
         await asyncio.gather(*(process.end() for process in self._processes.values()))
+        for cache in self._caches.values():
+            shutil.rmtree(cache, ignore_errors=True)
         self._processes.clear()
         self._watchers.clear()
         if self._root is not None and self._is_temporary:
             shutil.rmtree(self._root, ignore_errors=True)
             self._root = None
+
+    def _cache_of(self, node: NodeId) -> str:
+        """Return a folder in memory for a node; the same whenever it is asked again.
+
+        Its name cannot be guessed, as tasks of other nodes run as the same user.
+        """
+        assert self._root is not None  # noqa: S101 - for the type checker
+        if not _MEMORY.is_dir():
+            return ""
+        note = self._root / f"{node}.cache"
+        if not note.exists():
+            note.write_text(str(_MEMORY / f"jupiter-{secrets.token_hex(12)}"))
+        cache = Path(note.read_text())
+        if node not in self._caches:
+            self._caches[node] = cache
+        return str(cache)
 
     async def _find_or_start(self, config: AgentConfig) -> AgentHandle:
         found = _at_work(config)
@@ -169,6 +197,22 @@ class LocalEngine:
         else:
             how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
         return f"its process ended with {how}. {_end_of(self._root / f'{node}.log')}".strip()
+
+
+def _sweep_caches() -> None:
+    """Remove the folders in memory of agents that were killed, and whose data nobody has kept."""
+    for owner in _MEMORY.glob(f"jupiter-*/{OWNER}"):
+        with suppress(OSError):
+            if owner.stat().st_uid == os.getuid() and not Path(owner.read_text()).exists():
+                shutil.rmtree(owner.parent, ignore_errors=True)
+
+
+def _cache_bytes(nodes: int) -> int:
+    """Return what each node may use of the memory: all of them together an eighth."""
+    if not _MEMORY.is_dir():
+        return 0
+    free = min(shutil.disk_usage(_MEMORY).free, psutil.virtual_memory().available)
+    return min(CACHE_BYTES_MAX, free // 8 // nodes)
 
 
 def _at_work(config: AgentConfig) -> AgentHandle | None:
