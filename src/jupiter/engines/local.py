@@ -57,7 +57,7 @@ class LocalEngine:
 
     def __init__(self, root: Path | None = None, orphan_s: float = 0.0) -> None:
         self._is_temporary = root is None
-        self._root = root
+        self._root = root.absolute() if root is not None else None
         self._orphan_s = orphan_s
         self._processes: dict[NodeId, _Process] = {}
         self._caches: dict[NodeId, Path] = {}
