@@ -16,10 +16,12 @@ from jupiter.agent.facts import FactBook
 from jupiter.agent.inlet import Inlet
 from jupiter.agent.journal import FULL, Journal
 from jupiter.agent.keeper import Keeper
-from jupiter.agent.link import Outgoing
-from jupiter.agent.spool import BodyFiles, Discard, Spool, write_parts
+from jupiter.agent.outgoing import Outgoing
+from jupiter.agent.partials import Partials
+from jupiter.agent.receiving import BodyFiles, Discard, body_fault, write_parts
+from jupiter.agent.spool import Spool
 from jupiter.agent.workers import Ended, Request, Running, WorkerPool
-from jupiter.aio.channel import BodySink
+from jupiter.aio.bodies import BodySink
 from jupiter.aio.clock import monotonic_s
 from jupiter.aio.failpoints import hit
 from jupiter.control.config import NodeConfig
@@ -105,6 +107,11 @@ class AgentRun:
         self._pool = pool
         self._agency = agency
         self._spool = Spool(place.folder / "spool")
+        self._partials = Partials(
+            self._spool.new_folder,
+            self._spool.discard,
+            is_durable=prepare.durability == "hop",
+        )
         self._results = Path(prepare.results_dir)
         self.facts = FactBook(prepare.run, place.node, agency.report, place.life)
         self._facts = self.facts
@@ -246,6 +253,7 @@ class AgentRun:
             job.cancel()
         if self._inlet is not None:
             self._inlet.stop()
+        self._partials.close()
         self._pool.close()
         self._facts.flush()
         if self._keeper is not None:
@@ -277,6 +285,10 @@ class AgentRun:
         if isinstance(word, words.Deliver):
             delivery = word.delivery
             if self._wants(delivery, len(body)):
+                fault = body_fault(delivery.parts, body)
+                if fault:
+                    self._spoilt(message, sender, fault)
+                    return
                 try:
                     self._store(delivery, body)
                 except OSError as error:
@@ -316,10 +328,9 @@ class AgentRun:
             raise TransferError(f"{type(word).__name__} has no body")
         delivery = word.delivery
         if not self._wants(delivery, size):
-            return Discard(lambda: self._received(message, sender))
-        folder = self._spool.new_folder()
+            return Discard(lambda: self._received(message, sender), size)
 
-        def finish(paths: list[str]) -> None:
+        def finish(folder: str, paths: list[str]) -> None:
             # Meanwhile another epoch may have begun, or the same may have come another way.
             if not self._is_stopped:
                 if self._machines.wants(delivery):
@@ -328,8 +339,23 @@ class AgentRun:
                 self._spool.discard(folder)
                 self._received(message, sender)
 
-        sizes = [part.size_bytes for part in delivery.parts]
-        return BodyFiles(folder, sizes, finish, lambda: self._spool.discard(folder))
+        return BodyFiles(
+            self._partials,
+            delivery,
+            on_finish=finish,
+            on_spoilt=lambda fault: self._spoilt(message, sender, fault),
+            on_error=lambda error: self._cannot_write(sender, error),
+        )
+
+    def _cannot_write(self, sender: NodeId, error: OSError) -> None:
+        try:
+            self._refuse(sender, error)
+        except OSError:
+            self.broken(f"node {self._node}: {error}")
+
+    def _spoilt(self, message: msg.Say, sender: NodeId, fault: str) -> None:
+        """Have a body sent again that is not what its digests say."""
+        self._agency.post(sender, Outgoing(msg.Spoilt(self.name, message.number, fault)))
 
     def _wants(self, delivery: Delivery, size: int) -> bool:
         if delivery.target not in self._known:

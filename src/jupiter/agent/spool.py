@@ -24,7 +24,7 @@ from jupiter.model.ids import SINK, ItemId, TaskId, is_batch
 from jupiter.model.items import Attempt, Delivery, Part, PartRef
 
 COPY_BYTES = 1 << 18
-"""Bytes read and sent at a time."""
+"""Bytes copied at a time."""
 
 Kind = Literal["in", "out", "given"]
 """Inputs of executions; what attempts write, and bodies that come in; inputs of the stream."""
@@ -423,91 +423,6 @@ def _fault(paths: Sequence[str], parts: Sequence[Part]) -> str:
             if part.digest and file_digest(file, "sha256").hexdigest() != part.digest:
                 return f"{part.name} is not what was written"
     return ""
-
-
-class BodyFiles:
-    """Writes one long body into files, one a part, in a folder where nothing else is.
-
-    Args:
-        folder: Empty.
-        sizes: Bytes of each part.
-        on_finish: Called with the paths when all of it is there.
-        on_abort: Called when it will not be completed.
-    """
-
-    def __init__(
-        self,
-        folder: str,
-        sizes: Sequence[int],
-        on_finish: Callable[[list[str]], None],
-        on_abort: Callable[[], None],
-    ) -> None:
-        self._paths = [f"{folder}/{k}" for k in range(len(sizes))]
-        self._sizes = sizes
-        self._on_finish = on_finish
-        self._on_abort = on_abort
-        self._index = 0
-        self._left = sizes[0]
-        self._file = open(self._paths[0], "wb", buffering=0)  # noqa: SIM115
-
-    def write(self, data: bytes) -> None:
-        """Take the next bytes of the body."""
-        view = memoryview(data)
-        while view:
-            while not self._left:
-                self._next()
-            piece = view[: self._left]
-            written = self._file.write(piece)
-            self._left -= written
-            view = view[written:]
-
-    def finish(self) -> None:
-        """Hand the parts over."""
-        while self._index + 1 < len(self._paths):
-            self._next()
-        self._file.close()
-        self._on_finish(self._paths)
-
-    def abort(self) -> None:
-        """Give up what was written."""
-        self._file.close()
-        self._on_abort()
-
-    def _next(self) -> None:
-        self._file.close()
-        self._index += 1
-        self._left = self._sizes[self._index]
-        self._file = open(self._paths[self._index], "wb", buffering=0)  # noqa: SIM115
-
-
-class Discard:
-    """Takes a long body that is not needed, or that is only a probe.
-
-    Args:
-        on_finish: Called when all of it has come.
-    """
-
-    def __init__(self, on_finish: Callable[[], None]) -> None:
-        self._on_finish = on_finish
-
-    def write(self, data: bytes) -> None:
-        """Throw the bytes away."""
-
-    def finish(self) -> None:
-        """Say that it came."""
-        self._on_finish()
-
-    def abort(self) -> None:
-        """Do nothing: nothing was kept."""
-
-
-def write_parts(paths: Sequence[str], sizes: Sequence[int], body: bytes) -> None:
-    """Write a short body, which is complete and checked, into the files of its parts."""
-    start = 0
-    for path, size in zip(paths, sizes, strict=True):
-        with open(path, "wb", buffering=0) as file:
-            file.write(body[start : start + size])
-        start += size
 
 
 def _link(source: str, target: str) -> None:

@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from jupiter.aio.channel import BodySink, Channel, connect
+from jupiter.aio.bodies import BodySink
+from jupiter.aio.channel import Channel, connect
 from jupiter.errors import AgentError, RunError, TaskError, TransferError
 from jupiter.interfaces.engine import AgentHandle
-from jupiter.kit import framing
 from jupiter.kit.backoff import delay_s
 from jupiter.model import messages as msg
 from jupiter.model.ids import NodeId
@@ -138,8 +138,7 @@ class Controller:
         future: asyncio.Future[msg.AnyMessage] = asyncio.get_running_loop().create_future()
         self._answers[number] = (node, future)
         try:
-            for piece in framing.pack(msg.encode(make(number)), body):
-                channel.write(piece)
+            channel.send(make(number), b"".join(body))
             await channel.drain()
             reply = await future
         finally:
