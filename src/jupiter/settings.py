@@ -39,6 +39,10 @@ class RunSettings(BaseModel):
     power cut, which costs little and saves a sync at every hop. ``hop``: everything, everywhere,
     for networks whose ingress may vanish. ``none``: nothing; for measurements."""
 
+    tls: Literal["auto", "on", "off"] = "auto"
+    """Whether connections between agents are encrypted. ``auto``: where they leave this machine;
+    without TLS nothing but loopback is listened on or called."""
+
     profile_repeats: int = Field(default=5, ge=1)
     """Executions of each task on each node that count. The median of five ignores two outliers."""
 

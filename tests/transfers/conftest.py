@@ -7,7 +7,7 @@ import contextlib
 import hashlib
 import socket
 import struct
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,7 @@ from jupiter.agent.partials import Partials
 from jupiter.agent.receiving import BodyFiles, Discard, body_fault
 from jupiter.aio.bodies import BodySink
 from jupiter.aio.channel import Channel, listen
+from jupiter.aio.tls import Tls
 from jupiter.model import messages as msg
 from jupiter.model import words
 from jupiter.model.ids import NodeId, TaskId
@@ -42,8 +43,8 @@ class Receiver:
         self.port = 0
         self._server: asyncio.Server | None = None
 
-    async def start(self, port: int = 0) -> None:
-        self._server = await listen(self._new_channel, port=port)
+    async def start(self, port: int = 0, tls: Tls | None = None) -> None:
+        self._server = await listen(self._new_channel, port=port, tls=tls)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
@@ -123,7 +124,10 @@ class Receiver:
 class Sender:
     """Says words until they are acknowledged, as a node does."""
 
-    def __init__(self, port: int, **shape: float) -> None:
+    def __init__(
+        self, port: int, *, shape: Mapping[str, float] | None = None, tls: Tls | None = None
+    ) -> None:
+        shape = shape or {}
         self.open: dict[int, Outgoing] = {}
         self.broken: list[str] = []
         self.damaged: list[tuple[int, str]] = []
@@ -139,7 +143,7 @@ class Sender:
             shape.get("bandwidth_bytes_per_s", 0.0),
             shape.get("latency_s", 0.0),
         )
-        self.link = PeerLink(address, NodeId("here"), TOKEN, owner)
+        self.link = PeerLink(address, NodeId("here"), TOKEN, owner, tls)
 
     def say(
         self,

@@ -36,7 +36,7 @@ def contents(paths: list[Path]) -> list[bytes]:
 async def test_bodies_of_all_sizes_arrive(
     tmp_path: Path, receiver: Receiver, has_digests: bool, shape: dict[str, float]
 ) -> None:
-    sender = Sender(receiver.port, **shape)
+    sender = Sender(receiver.port, shape=shape)
     sizes = [(0,), (1,), (5, 0, 7), (framing.WHOLE_BYTES_MAX,), (framing.WHOLE_BYTES_MAX + 1,)]
     sizes += [SIZES, (2_000_000,), tuple([1000] * 300)]
     files = {k: write(tmp_path, f"f{k}-", each) for k, each in enumerate(sizes, 1)}

@@ -28,6 +28,7 @@ from jupiter.aio.bodies import BodySink
 from jupiter.aio.channel import Channel, listen
 from jupiter.aio.clock import monotonic_s, wall_s
 from jupiter.aio.failpoints import hit
+from jupiter.aio.tls import Identity, Tls
 from jupiter.errors import JupiterError, TaskError, TransferError
 from jupiter.model import events as ev
 from jupiter.model import messages as msg
@@ -59,6 +60,7 @@ class AgentConfig(msgspec.Struct, frozen=True):
         failpoint: Where to die, in tests; see `aio.failpoints`.
         isolation: Of tasks. ``best``: as far as this platform has it, ``full``: or not at all;
             ``none``: only limits.
+        identity: For TLS, which every address beyond loopback needs.
     """
 
     node: NodeId
@@ -70,6 +72,7 @@ class AgentConfig(msgspec.Struct, frozen=True):
     orphan_s: float = 0.0
     failpoint: str = ""
     isolation: Literal["none", "best", "full"] = "best"
+    identity: Identity | None = None
 
 
 class Agent:
@@ -91,6 +94,7 @@ class Agent:
         self._orphaning: asyncio.TimerHandle | None = None
         self._on_orphaned = on_orphaned
         self._token = bytes.fromhex(config.token)
+        self._tls = Tls(config.identity) if config.identity is not None else None
         self._data = Path(config.data_dir)
         self._server: asyncio.Server | None = None
         self._home: Channel | None = None
@@ -115,9 +119,11 @@ class Agent:
         psutil.cpu_percent()  # the first reading is always 0; the next one is since this
         identity = self._disk.identity
         try:
-            self._server = await listen(self._new_channel, self._config.host, identity.port)
+            self._server = await listen(
+                self._new_channel, self._config.host, identity.port, self._tls
+            )
         except OSError:  # somebody else has the port now
-            self._server = await listen(self._new_channel, self._config.host)
+            self._server = await listen(self._new_channel, self._config.host, tls=self._tls)
         port: int = self._server.sockets[0].getsockname()[1]
         identity.host, identity.port = self._config.host, port
         self._disk.save()
@@ -418,7 +424,7 @@ class Agent:
         }
         owner = Owner(self.on_message, self._connected, self._broken, self._damaged)
         return same | {
-            peer.node: PeerLink(peer, self._config.node, self._token, owner)
+            peer.node: PeerLink(peer, self._config.node, self._token, owner, self._tls)
             for peer in order.peers
             if peer.node not in same
         }

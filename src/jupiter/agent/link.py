@@ -23,6 +23,7 @@ from jupiter.agent.shaping import DelayLine, Line
 from jupiter.aio.bodies import BodySink
 from jupiter.aio.channel import Channel, connect
 from jupiter.aio.clock import monotonic_s
+from jupiter.aio.tls import Tls
 from jupiter.errors import TransferError
 from jupiter.kit import framing
 from jupiter.kit.backoff import delay_s
@@ -80,9 +81,18 @@ class PeerLink:
         node: Who sends.
         token: Secret of the run.
         owner: Who hears of it.
+        tls: Where connections are encrypted.
     """
 
-    def __init__(self, peer: msg.PeerAddress, node: NodeId, token: bytes, owner: Owner) -> None:
+    def __init__(
+        self,
+        peer: msg.PeerAddress,
+        node: NodeId,
+        token: bytes,
+        owner: Owner,
+        tls: Tls | None = None,
+    ) -> None:
+        self._tls = tls
         self.is_data = peer.is_data
         self.peer = peer
         """Where it leads, and how it is shaped."""
@@ -202,7 +212,15 @@ class PeerLink:
         while True:
             attempt += 1
             try:
-                return await connect(self, address, self._token, self._node, "peer")
+                return await connect(
+                    self,
+                    address,
+                    self._token,
+                    self._node,
+                    "peer",
+                    expected=self.peer.node,
+                    tls=self._tls,
+                )
             except TransferError as error:
                 was_open = self._opened_s > 0
                 is_refused = isinstance(error.__cause__, ConnectionRefusedError)

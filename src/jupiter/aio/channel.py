@@ -16,6 +16,7 @@ from typing import Any, BinaryIO, Protocol
 
 from jupiter.aio.bodies import BodySink
 from jupiter.aio.handshake import Handshake, Role
+from jupiter.aio.tls import Tls, check_name, check_plain
 from jupiter.errors import TransferError
 from jupiter.kit import framing
 from jupiter.kit.framing import Decoder
@@ -60,11 +61,18 @@ class Channel(asyncio.BufferedProtocol):
         token: Secret of the run, shared by all its agents and home.
         node: Who this side is.
         role: What a caller wants; None on the called side.
+        expected: Who must be there; anybody of the run where it is empty.
     """
 
     def __init__(
-        self, handler: Handler, token: bytes, node: NodeId, role: Role | None = None
+        self,
+        handler: Handler,
+        token: bytes,
+        node: NodeId,
+        role: Role | None = None,
+        expected: str = "",
     ) -> None:
+        self._expected = expected
         self._handler = handler
         self._handshake = Handshake(token, node, role)
         self._decoder = Decoder(HANDSHAKE_HEAD_BYTES_MAX, 0)
@@ -180,7 +188,7 @@ class Channel(asyncio.BufferedProtocol):
     @property
     def can_send_files(self) -> bool:
         """Whether `send_file` works; TLS must see the bytes."""
-        return self._transport is not None and not self._transport.get_extra_info("sslcontext")
+        return not self._is_tls
 
     @property
     def can_write(self) -> bool:
@@ -212,6 +220,13 @@ class Channel(asyncio.BufferedProtocol):
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - for the type checker
         self._transport = transport
         transport.set_write_buffer_limits(high=WRITE_BYTES_MAX)
+        if not self._is_tls:
+            ends = [transport.get_extra_info(end) for end in ("sockname", "peername")]
+            try:
+                check_plain(*[end[0] for end in ends if end])
+            except TransferError as error:
+                self._give_up(str(error))
+                return
         self._timer = self._loop.call_later(HANDSHAKE_S_MAX, self._too_late)
         first = self._handshake.begin()
         if first is not None:
@@ -282,6 +297,11 @@ class Channel(asyncio.BufferedProtocol):
 
     # -- inside --------------------------------------------------------------------------------
 
+    @property
+    def _is_tls(self) -> bool:
+        transport = self._transport
+        return transport is not None and transport.get_extra_info("ssl_object") is not None
+
     def _take(
         self, kind: int, number: int, size: int, data: memoryview | bytes, digest: bytes
     ) -> None:
@@ -341,6 +361,12 @@ class Channel(asyncio.BufferedProtocol):
             self._give_up(f"refused: {message.reason}", tell=False)
             return
         answer = self._handshake.answer(message)
+        if self.peer:
+            if self._expected and self.peer != self._expected:
+                raise TransferError(f"{self.peer} answers there, not {self._expected}")
+            if self._is_tls and self._transport is not None:
+                found = self._transport.get_extra_info("ssl_object")
+                check_name(found, self.peer, self.peer_role or "peer")
         if answer is not None:
             self.send(answer)
         if self._handshake.is_done:
@@ -371,28 +397,67 @@ def _fail(future: asyncio.Future[Any], reason: str) -> None:
 
 
 async def connect(
-    handler: Handler, address: tuple[str, int], token: bytes, node: NodeId, role: Role
+    handler: Handler,
+    address: tuple[str, int],
+    token: bytes,
+    node: NodeId,
+    role: Role,
+    *,
+    expected: str = "",
+    tls: Tls | None = None,
 ) -> Channel:
     """Open a channel to an agent and wait for the handshake.
+
+    Args:
+        handler: Gets the messages.
+        address: Host and port.
+        token: Secret of the run.
+        node: Who calls.
+        role: What for.
+        expected: Node that must answer.
+        tls: Needed unless the address is on loopback.
 
     Raises:
         TransferError: Nobody listens there, or one side does not accept the other.
     """
     loop = asyncio.get_running_loop()
     host, port = address
+    if tls is None:
+        check_plain(host)
     try:
         _, channel = await loop.create_connection(
-            lambda: Channel(handler, token, node, role), host, port
+            lambda: Channel(handler, token, node, role, expected),
+            host,
+            port,
+            ssl=tls.calling if tls is not None else None,
+            ssl_handshake_timeout=HANDSHAKE_S_MAX if tls is not None else None,
         )
     except OSError as error:
-        raise TransferError(f"cannot connect to {host} port {port}: {error.strerror}") from error
+        reason = error.strerror or error
+        raise TransferError(f"cannot connect to {host} port {port}: {reason}") from error
     await channel.ready
     return channel
 
 
 async def listen(
-    new_channel: Callable[[], Channel], host: str = "127.0.0.1", port: int = 0
+    new_channel: Callable[[], Channel],
+    host: str = "127.0.0.1",
+    port: int = 0,
+    tls: Tls | None = None,
 ) -> asyncio.Server:
-    """Accept channels; port 0 takes a free one."""
-    loop = asyncio.get_running_loop()
-    return await loop.create_server(new_channel, host, port, backlog=512)
+    """Accept channels; port 0 takes a free one.
+
+    Raises:
+        TransferError: The address is beyond loopback, and there is no TLS.
+        OSError: It cannot be listened on.
+    """
+    if tls is None:
+        check_plain(host)
+    return await asyncio.get_running_loop().create_server(
+        new_channel,
+        host,
+        port,
+        backlog=512,
+        ssl=tls.called if tls is not None else None,
+        ssl_handshake_timeout=HANDSHAKE_S_MAX if tls is not None else None,
+    )

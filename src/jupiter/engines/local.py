@@ -21,6 +21,7 @@ import msgspec
 from jupiter.agent.agent import AgentConfig
 from jupiter.agent.identity import is_locked, read_identity
 from jupiter.aio.clock import monotonic_s
+from jupiter.aio.tls import Identity
 from jupiter.errors import AgentError
 from jupiter.interfaces.engine import AgentHandle, AgentWatcher, Capabilities
 from jupiter.kit.backoff import delay_s
@@ -48,7 +49,7 @@ class LocalEngine:
     """
 
     name = "local"
-    capabilities = Capabilities(shapes_links=True, scales_speed=True)
+    capabilities = Capabilities(shapes_links=True, scales_speed=True, is_loopback=True)
 
     def __init__(self, root: Path | None = None, orphan_s: float = 0.0) -> None:
         self._is_temporary = root is None
@@ -59,7 +60,11 @@ class LocalEngine:
         self._is_stopping = False
 
     async def start(
-        self, network: Network, token: str, watcher: AgentWatcher
+        self,
+        network: Network,
+        token: str,
+        watcher: AgentWatcher,
+        identities: Mapping[NodeId, Identity],
     ) -> Mapping[NodeId, AgentHandle]:
         """Start one process for each node; see `interfaces.engine.Engine.start`."""
         if self._root is None:
@@ -74,6 +79,7 @@ class LocalEngine:
                 cores=node.cores,
                 slowdown=fastest / node.speed,
                 orphan_s=self._orphan_s,
+                identity=identities.get(node.name),
             )
             for node in network.nodes
         ]
