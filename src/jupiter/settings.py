@@ -43,6 +43,10 @@ class RunSettings(BaseModel):
     """How long agents go on when the command that started them is gone: long enough to start it
     again, short enough that nothing is left of a run that nobody wants any more."""
 
+    tls: Literal["auto", "on", "off"] = "auto"
+    """Whether connections between agents are encrypted. ``auto``: where they leave this machine;
+    without TLS nothing but loopback is listened on or called."""
+
     profile_repeats: int = Field(default=5, ge=1)
     """Executions of each task on each node that count. The median of five ignores two outliers."""
 

@@ -18,14 +18,17 @@ import psutil
 from jupiter.agent.cells import Cells, find_trees
 from jupiter.agent.environments import Environments
 from jupiter.agent.identity import ORDER, OWNER, PEERS, Home, write_safely
-from jupiter.agent.link import Outgoing, PeerLink
+from jupiter.agent.link import Owner, PeerLink
+from jupiter.agent.outgoing import Outgoing
+from jupiter.agent.receiving import Discard, OneFile
 from jupiter.agent.run import AgentRun, Place
-from jupiter.agent.spool import Discard
 from jupiter.agent.workers import House, WorkerPool
 from jupiter.aio import failpoints
-from jupiter.aio.channel import BodySink, Channel, listen
+from jupiter.aio.bodies import BodySink
+from jupiter.aio.channel import Channel, listen
 from jupiter.aio.clock import monotonic_s, wall_s
 from jupiter.aio.failpoints import hit
+from jupiter.aio.tls import Identity, Tls
 from jupiter.errors import JupiterError, TaskError, TransferError
 from jupiter.model import events as ev
 from jupiter.model import messages as msg
@@ -59,6 +62,7 @@ class AgentConfig(msgspec.Struct, frozen=True):
         failpoint: Where to die, in tests; see `aio.failpoints`.
         isolation: Of tasks. ``best``: as far as this platform has it, ``full``: or not at all;
             ``none``: only limits.
+        identity: For TLS, which every address beyond loopback needs.
     """
 
     node: NodeId
@@ -72,6 +76,7 @@ class AgentConfig(msgspec.Struct, frozen=True):
     cache_bytes: int = 0
     failpoint: str = ""
     isolation: Literal["none", "best", "full"] = "best"
+    identity: Identity | None = None
 
 
 class Agent:
@@ -97,6 +102,7 @@ class Agent:
         self._orphaning: asyncio.TimerHandle | None = None
         self._on_orphaned = on_orphaned
         self._token = bytes.fromhex(config.token)
+        self._tls = Tls(config.identity) if config.identity is not None else None
         self._data = Path(config.data_dir)
         self._server: asyncio.Server | None = None
         self._home: Channel | None = None
@@ -121,9 +127,11 @@ class Agent:
         psutil.cpu_percent()  # the first reading is always 0; the next one is since this
         identity = self._disk.identity
         try:
-            self._server = await listen(self._new_channel, self._config.host, identity.port)
+            self._server = await listen(
+                self._new_channel, self._config.host, identity.port, self._tls
+            )
         except OSError:  # somebody else has the port now
-            self._server = await listen(self._new_channel, self._config.host)
+            self._server = await listen(self._new_channel, self._config.host, tls=self._tls)
         port: int = self._server.sockets[0].getsockname()[1]
         identity.host, identity.port = self._config.host, port
         self._disk.save()
@@ -238,14 +246,20 @@ class Agent:
                     run.tell(ev.Connected(channel.peer))
             case msg.Probe(number=number):
                 channel.send(msg.Got(number, monotonic_s()))
-            case msg.Got(number=number, at_s=at_s):
-                arrival = self._probes.get(number)
-                if arrival is not None and not arrival.done():
-                    arrival.set_result(at_s)
+            case msg.Got() | msg.Spoilt():
+                self._hear(channel, message)
             case _ if channel.peer_role == "control":
                 self._from_home(channel, message, body)
             case _:
                 raise TransferError(f"node {channel.peer} may not say {type(message).__name__}")
+
+    def _hear(self, channel: Channel, message: msg.Got | msg.Spoilt) -> None:
+        if isinstance(message, msg.Got):
+            arrival = self._probes.get(message.number)
+            if arrival is not None and not arrival.done():
+                arrival.set_result(message.at_s)
+        elif channel.peer in self._links:
+            self._links[channel.peer].spoilt(message)
 
     def on_long_message(self, channel: Channel, message: msg.AnyMessage, size: int) -> BodySink:
         """Return where a long body goes."""
@@ -253,14 +267,12 @@ class Agent:
             case msg.Say(run=name):
                 run = self._runs.get(name)
                 if run is None:
-                    return Discard(lambda: None)
+                    return Discard(lambda: None, size)
                 return run.receive_long(message, size, channel.peer)
             case msg.Probe(number=number):
                 return Discard(lambda: channel.send(msg.Got(number, monotonic_s())))
             case msg.PutFile() if channel.peer_role == "control":
-                return _FileBody(
-                    self._bundle_path(message), lambda: channel.send(msg.Done(message.id))
-                )
+                return self._bundle_file(channel, message)
             case _:
                 raise TransferError(f"{type(message).__name__} has no long body")
 
@@ -278,7 +290,7 @@ class Agent:
     def post(self, node: NodeId, out: Outgoing) -> None:
         """Send a message to another node, as far as the way to it works."""
         message = out.message
-        if isinstance(message, msg.Again) or (
+        if isinstance(message, msg.Again | msg.Spoilt) or (
             isinstance(message, msg.Say) and isinstance(message.word, _ANSWERS)
         ):
             caller = self._callers.get(node)
@@ -291,6 +303,15 @@ class Agent:
             self._broken(f"node {self._config.node} has no link to node {node}")
             return
         link.post(out)
+
+    def _damaged(self, name: str, number: int, _reason: str) -> None:
+        run = self._runs.get(name)
+        if run is not None:
+            run.damaged(number)
+
+    def _gone(self, node: NodeId) -> None:
+        for run in list(self._runs.values()):
+            run.tell(ev.Gone(node))
 
     def _connected(self, node: NodeId) -> None:
         for run in list(self._runs.values()):
@@ -313,10 +334,10 @@ class Agent:
                 self._attach(channel, order)
             case msg.FactsTaken() | msg.Offer() | msg.CloseInput() | msg.Recall() | msg.StopRun():
                 self._of_run(channel, message)
-            case msg.PutFile(id=order):
-                sink = _FileBody(self._bundle_path(message), lambda: channel.send(msg.Done(order)))
-                sink.write(body)
-                sink.finish()
+            case msg.PutFile():
+                file = self._bundle_file(channel, message)
+                file.write(memoryview(body))
+                file.done()
             case msg.SetPeers():
                 self._answer(channel, message.id, self._set_peers(message))
             case msg.Prepare():
@@ -419,15 +440,9 @@ class Agent:
             for peer in order.peers
             if peer.node in self._links and self._links[peer.node].peer == peer
         }
+        owner = Owner(self.on_message, self._connected, self._broken, self._damaged, self._gone)
         return same | {
-            peer.node: PeerLink(
-                peer,
-                self._config.node,
-                self._token,
-                on_message=self.on_message,
-                on_connected=self._connected,
-                on_broken=self._broken,
-            )
+            peer.node: PeerLink(peer, self._config.node, self._token, owner, self._tls)
             for peer in order.peers
             if peer.node not in same
         }
@@ -535,7 +550,7 @@ class Agent:
             cores=psutil.cpu_count() or 1,
         )
 
-    def _bundle_path(self, order: msg.PutFile) -> tuple[Path, bool]:
+    def _bundle_file(self, channel: Channel, order: msg.PutFile) -> OneFile:
         """Return where a file of an application goes.
 
         Raises:
@@ -547,30 +562,8 @@ class Agent:
             raise TransferError(f"application file {order.path!r} leaves its folder")
         path = self._data / "apps" / order.bundle / relative
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return path, order.is_executable
-
-
-class _FileBody:
-    """Writes one file of an application."""
-
-    def __init__(self, target: tuple[Path, bool], on_finish: Callable[[], None]) -> None:
-        self._path, self._is_executable = target
-        self._partial = self._path.with_name(f".{self._path.name}.partial")
-        self._file = self._partial.open("wb")
-        self._on_finish = on_finish
-
-    def write(self, data: bytes) -> None:
-        """Take the next bytes."""
-        self._file.write(data)
-
-    def finish(self) -> None:
-        """Give the file its name."""
-        self._file.close()
-        self._partial.chmod(0o700 if self._is_executable else 0o600)
-        self._partial.replace(self._path)
-        self._on_finish()
-
-    def abort(self) -> None:
-        """Remove what was written."""
-        self._file.close()
-        self._partial.unlink(missing_ok=True)
+        return OneFile(
+            path,
+            lambda: channel.send(msg.Done(order.id)),
+            is_executable=order.is_executable,
+        )

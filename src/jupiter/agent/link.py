@@ -4,136 +4,73 @@ What must not be lost is kept by the node that said it, so a link forgets: when 
 everything on it is dropped, and the owner is told when the way works again.
 
 There are two connections. Words without a body, signs of life among them, and small bodies of
-links that are not shaped go over the first; the others follow each other on the second, so that
-no word waits for a large body. A shaped link sends one byte of its bodies after the other at its
-bandwidth and delivers each its latency later; what waits, waits at the sender, as on a real line.
+links that are not shaped go over the first; the others go over the second, so that no word waits
+for a large body. There large bodies take turns, slice by slice. A shaped link sends one byte of its
+bodies after the other at its bandwidth and delivers each its latency later; what waits, waits at
+the sender, as on a real line.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
 
-from jupiter.aio.channel import BodySink, Channel, connect
+from jupiter.agent.outgoing import Outgoing, Sending
+from jupiter.agent.shaping import DelayLine, Line
+from jupiter.aio.bodies import BodySink
+from jupiter.aio.channel import Channel, connect
 from jupiter.aio.clock import monotonic_s
+from jupiter.aio.tls import Tls
 from jupiter.errors import TransferError
 from jupiter.kit import framing
 from jupiter.kit.backoff import delay_s
 from jupiter.model import messages as msg
 from jupiter.model.ids import NodeId
 
-CHUNK_BYTES = 1 << 18
-SHAPED_CHUNK_BYTES = 1 << 14
-"""Pieces of a shaped link: small, so that its rate is even."""
-TICK_S = 0.0005
-"""A shaped sender that is less than this ahead of its line does not wait: timers are no finer."""
+SLICE_BYTES = 1 << 22
+"""Of one large body, before the next one has its turn: 4 ms at 1 GB/s."""
+BODIES_MAX = 4
+"""Large bodies that take turns; with more, all of them would only be late."""
+ASK_BYTES_MIN = 1 << 22
+"""From this size on the other side is always asked what it has: a round trip costs less."""
 SHORT_S = 1.0
 """Of a connection that breaks sooner the next one waits, so that two sides that cannot agree do not
 spend all their time on it."""
+FIRST_WAIT_S = 0.01
+MOST_WAIT_S = 0.5
+"""Before connecting again."""
+SPOILT_MAX = 16
+"""Refusals of one body, whose files are right here, before somebody must look at the machines."""
+MEMORY_MAX = 1024
+"""Words of which something is remembered."""
 
+Key = tuple[str, int]
+V = TypeVar("V")
 OnMessage = Callable[[Channel, msg.AnyMessage, bytes], None]
-Paths = Callable[[], Sequence[str] | None]
 
 
-def _no_paths() -> Sequence[str]:
-    return ()
-
-
-class Outgoing:
-    """A message under way.
+@dataclass(frozen=True)
+class Owner:
+    """What a link tells its owner.
 
     Attributes:
-        message: What is said.
-        size_bytes: Length of the body.
-        paths: Returns the files that are its body, one after the other; None where they are gone
-            because nobody needs them any more.
-        data: Body that is no file; only probes have one.
+        on_message: Gets what the peer says on these connections.
+        on_connected: Called when the way works again after a loss, or when what is under way
+            must be said again.
+        on_broken: Called with a reason when something can never be sent.
+        on_damaged: Called with run, number and reason when a file of a word is not what its digest
+            says any more; the word is not sent.
+        on_gone: Called once a loss when nobody listens there any more: the process has ended.
     """
 
-    __slots__ = ("data", "message", "paths", "size_bytes")
-
-    def __init__(
-        self,
-        message: msg.Say | msg.Again | msg.Probe,
-        size_bytes: int = 0,
-        paths: Paths = _no_paths,
-        data: bytes = b"",
-    ) -> None:
-        self.message = message
-        self.size_bytes = size_bytes
-        self.paths = paths
-        self.data = data
-
-    @property
-    def key(self) -> tuple[str, int] | None:
-        """Run and number, where it has one."""
-        message = self.message
-        if isinstance(message, msg.Say) and message.number:
-            return message.run, message.number
-        return None
-
-    def body(self, paths: Sequence[str]) -> Iterator[bytes]:
-        """Yield the body in pieces.
-
-        Raises:
-            TransferError: A file is not as long as it was when its task ended.
-        """
-        if self.data:
-            yield self.data
-        left = self.size_bytes - len(self.data)
-        for path in paths:
-            with Path(path).open("rb", buffering=0) as file:
-                while piece := file.read(min(CHUNK_BYTES, left)):
-                    left -= len(piece)
-                    yield piece
-        if left:
-            names = ", ".join(Path(path).name for path in paths)
-            raise TransferError(f"{names} changed while being sent: {left} bytes are missing")
-
-    def frame(self, paths: Sequence[str]) -> Iterator[bytes]:
-        """Yield the whole frame in pieces, its body read as it goes."""
-        yield framing.head_frame(msg.encode(self.message), self.size_bytes)
-        digest = hashlib.sha256()
-        for piece in self.body(paths):
-            digest.update(piece)
-            yield piece
-        yield digest.digest()
-
-
-class DelayLine:
-    """Bytes that are on their way: each piece comes out at its time, in the order it went in."""
-
-    def __init__(self) -> None:
-        self._pieces: deque[tuple[float, Channel, bytes]] = deque()
-        self._timer: asyncio.TimerHandle | None = None
-
-    def put(self, due_s: float, channel: Channel, piece: bytes) -> None:
-        """Put a piece in; `due_s` never falls from one call to the next."""
-        self._pieces.append((due_s, channel, piece))
-        if self._timer is None:
-            self._set_timer()
-
-    def close(self) -> None:
-        """Drop what has not come out."""
-        self._pieces.clear()
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-    def _set_timer(self) -> None:
-        self._timer = asyncio.get_running_loop().call_at(self._pieces[0][0], self._flush)
-
-    def _flush(self) -> None:
-        self._timer = None
-        now = monotonic_s()
-        while self._pieces and self._pieces[0][0] <= now:
-            _, channel, piece = self._pieces.popleft()
-            channel.write(piece)
-        if self._pieces:
-            self._set_timer()
+    on_message: OnMessage
+    on_connected: Callable[[NodeId], None]
+    on_broken: Callable[[str], None]
+    on_damaged: Callable[[str, int, str], None] = lambda run, number, reason: None
+    on_gone: Callable[[NodeId], None] = lambda node: None
 
 
 class PeerLink:
@@ -143,9 +80,8 @@ class PeerLink:
         peer: Its address, and how the link is shaped.
         node: Who sends.
         token: Secret of the run.
-        on_message: Gets what the peer says on these connections.
-        on_connected: Called when the way works again after a loss.
-        on_broken: Called with a reason when something can never be sent.
+        owner: Who hears of it.
+        tls: Where connections are encrypted.
     """
 
     def __init__(
@@ -153,35 +89,33 @@ class PeerLink:
         peer: msg.PeerAddress,
         node: NodeId,
         token: bytes,
-        *,
-        on_message: OnMessage,
-        on_connected: Callable[[NodeId], None],
-        on_broken: Callable[[str], None],
+        owner: Owner,
+        tls: Tls | None = None,
     ) -> None:
+        self._tls = tls
         self.is_data = peer.is_data
         self.peer = peer
         """Where it leads, and how it is shaped."""
-        self._peer = peer
         self._node = node
         self._token = token
-        self._on_message = on_message
-        self._on_connected = on_connected
-        self._on_broken = on_broken
+        self._owner = owner
         self._is_shaped = bool(peer.bandwidth_bytes_per_s or peer.latency_s)
         self._early: deque[Outgoing] = deque()  # what waits for the first connection
         self._words: Channel | None = None
         self._bodies: Channel | None = None
         self._is_lost = False
+        self._is_gone = False
         self._opened_s = 0.0
         self._short_lives = 0  # connections in a row that broke at once
         self._queue: deque[Outgoing] = deque()
-        self._queued: set[tuple[str, int]] = set()
-        self._free_s = 0.0
+        self._queued: set[Key] = set()
+        self._begun: dict[Key, None] = {}  # long bodies that were sent before, in part or whole
+        self._spoilt: dict[Key, int] = {}  # how often bodies were refused
         self._word_line = DelayLine()
-        self._body_line = DelayLine()
+        self._line = Line(peer.bandwidth_bytes_per_s, peer.latency_s)
         self._wake = asyncio.Event()
-        self._jobs: list[asyncio.Task[None]] = []
-        self._has_pump = False
+        self._jobs: set[asyncio.Task[None]] = set()
+        self._pump: asyncio.Task[None] | None = None
 
     def post(self, out: Outgoing) -> None:
         """Send a message as soon as the link allows, if it allows at all."""
@@ -191,25 +125,34 @@ class PeerLink:
         elif not self._is_lost:
             self._early.append(out)
             if not self._jobs:
-                self._jobs.append(asyncio.ensure_future(self._connect_words()))
+                self._begin(self._connect_words())
+
+    def spoilt(self, message: msg.Spoilt) -> None:
+        """Note that a body came to the peer as something else: look at its files, send it again."""
+        key = (message.run, message.number)
+        count = self._spoilt.pop(key, 0) + 1
+        if count > SPOILT_MAX:
+            self._failed(f"{message.reason}, {count} times, though it is right here")
+            return
+        _remember(self._spoilt, key, count)
+        self._begin(self._say_again(delay_s(count, first_s=FIRST_WAIT_S, most_s=MOST_WAIT_S)))
 
     async def close(self) -> None:
         """Stop sending and drop everything."""
-        for job in self._jobs:
+        jobs = [*self._jobs, *([self._pump] if self._pump is not None else [])]
+        for job in jobs:
             job.cancel()
-        await asyncio.gather(*self._jobs, return_exceptions=True)
-        words, bodies = self._words, self._bodies
-        self._words = self._bodies = None
-        for channel in (words, bodies):
-            if channel is not None:
-                channel.close()
+        await asyncio.gather(*jobs, return_exceptions=True)
+        words, self._words = self._words, None
+        if words is not None:
+            words.close()
         self._forget()
 
     # -- channel handler -----------------------------------------------------------------------
 
     def on_message(self, channel: Channel, message: msg.AnyMessage, body: bytes) -> None:
         """Hand on what comes back."""
-        self._on_message(channel, message, body)
+        self._owner.on_message(channel, message, body)
 
     def on_long_message(self, channel: Channel, message: msg.AnyMessage, size: int) -> BodySink:
         """Refuse: nothing long comes back on a link."""
@@ -222,144 +165,264 @@ class PeerLink:
 
     # -- connections ---------------------------------------------------------------------------
 
+    def _begin(self, work: Coroutine[None, None, None]) -> None:
+        job = asyncio.ensure_future(work)
+        self._jobs.add(job)
+        job.add_done_callback(self._jobs.discard)
+
     def _lose(self) -> None:
-        words, bodies = self._words, self._bodies
-        self._words = self._bodies = None
+        words, self._words, self._bodies = self._words, None, None
         self._is_lost = True
         is_short = monotonic_s() - self._opened_s < SHORT_S
         self._short_lives = self._short_lives + 1 if is_short else 0
-        for channel in (words, bodies):
-            if channel is not None:
-                channel.close()
+        pump, self._pump = self._pump, None
+        if pump is not None and pump is not asyncio.current_task():
+            pump.cancel()  # it closes its connection itself: it may be using the socket
+        if words is not None:
+            words.close()
         self._forget()
-        self._jobs = [job for job in self._jobs if not job.done()]
-        self._jobs.append(asyncio.ensure_future(self._connect_words()))
+        self._begin(self._connect_words())
 
     def _forget(self) -> None:
         self._early.clear()
         self._queue.clear()
         self._queued.clear()
         self._word_line.close()
-        self._body_line.close()
+        self._line.close()
 
     async def _connect_words(self) -> None:
         if self._short_lives:
-            await asyncio.sleep(delay_s(self._short_lives))
+            await asyncio.sleep(_wait_s(self._short_lives))
         channel = await self._connect()
         self._opened_s = monotonic_s()
         if not channel.is_open:
             self._lose()
             return
         self._words = channel
-        was_lost, self._is_lost = self._is_lost, False
+        was_lost, self._is_lost, self._is_gone = self._is_lost, False, False
         early, self._early = self._early, deque()
         for out in early:
             self._post(channel, out)
         if was_lost:
-            self._on_connected(self._peer.node)
+            self._owner.on_connected(self.peer.node)
 
     async def _connect(self) -> Channel:
+        address = (self.peer.host, self.peer.port)
         attempt = 0
         while True:
             attempt += 1
             try:
                 return await connect(
-                    self, (self._peer.host, self._peer.port), self._token, self._node, "peer"
+                    self,
+                    address,
+                    self._token,
+                    self._node,
+                    "peer",
+                    expected=self.peer.node,
+                    tls=self._tls,
                 )
-            except TransferError:
+            except TransferError as error:
+                was_open = self._opened_s > 0
+                is_refused = isinstance(error.__cause__, ConnectionRefusedError)
+                if is_refused and was_open and not self._is_gone:
+                    self._is_gone = True
+                    self._owner.on_gone(self.peer.node)
                 self._is_lost = True
                 self._early.clear()
-                await asyncio.sleep(delay_s(attempt))
+                await asyncio.sleep(_wait_s(attempt))
+
+    async def _say_again(self, wait_s: float) -> None:
+        await asyncio.sleep(wait_s)
+        if self._words is not None:
+            self._owner.on_connected(self.peer.node)
 
     # -- sending -------------------------------------------------------------------------------
 
     def _post(self, words: Channel, out: Outgoing) -> None:
         if not out.size_bytes:
             if self._is_shaped:
-                frame = framing.head_frame(msg.encode(out.message), 0)
-                self._word_line.put(monotonic_s() + self._peer.latency_s, words, frame)
+                frame = framing.word(msg.encode(out.message))
+                self._word_line.put(monotonic_s() + self.peer.latency_s, words, frame)
             else:
                 words.send(out.message)
             return
         key = out.key
         if key in self._queued:
             return
-        if not self._is_shaped and words.can_write and out.size_bytes <= framing.WHOLE_BYTES_MAX:
-            self._send_now(words, out)
+        if out.is_small and not self._is_shaped and words.can_write and key not in self._spoilt:
+            self._send_whole(words, out)
             return
         if key is not None:
             self._queued.add(key)
         self._queue.append(out)
         self._wake.set()
-        if not self._has_pump:
-            self._has_pump = True
-            self._jobs.append(asyncio.ensure_future(self._run()))
+        if self._pump is None:
+            self._pump = asyncio.ensure_future(self._run())
 
-    def _send_now(self, words: Channel, out: Outgoing) -> None:
+    def _send_whole(self, channel: Channel, out: Outgoing) -> None:
         paths = out.paths()
         if paths is None:
             return
         try:
-            words.send(out.message, out.body(paths))
+            channel.send(out.message, out.body(paths), has_digest=not out.is_checked)
         except (OSError, TransferError) as error:
+            self._unreadable(out, error)
+
+    def _unreadable(self, out: Outgoing, error: Exception) -> None:
+        key = out.key
+        if out.paths() is None:
+            return  # it was dropped meanwhile
+        if key is not None and out.is_checked:
+            self._owner.on_damaged(*key, str(error))
+        else:
             self._failed(error)
 
-    def _failed(self, error: Exception) -> None:
-        self._on_broken(f"cannot send to {self._peer.node}: {error}")
+    def _failed(self, error: object) -> None:
+        self._owner.on_broken(f"cannot send to {self.peer.node}: {error}")
 
     async def _run(self) -> None:
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            while self._queue:
-                bodies = self._bodies
-                if bodies is None:
-                    bodies = await self._connect()
-                    if self._words is None or not bodies.is_open:
-                        bodies.close()  # the way was lost meanwhile, and the queue with it
-                        continue
-                    self._bodies = bodies
-                    continue
-                out = self._queue[0]
-                await self._transmit(bodies, out)
-                if self._queue and self._queue[0] is out:
-                    self._queue.popleft()
-                    self._queued.discard(out.key or ("", 0))
-
-    async def _transmit(self, channel: Channel, out: Outgoing) -> None:
-        paths = out.paths()
-        if paths is None:
-            return
+        """Send the bodies that wait, over a connection of their own."""
+        bodies = await self._connect()
         try:
+            if self._words is None or not bodies.is_open:
+                return  # the way was lost meanwhile, and the queue with it
+            self._bodies = bodies
             if self._is_shaped:
-                await self._transmit_shaped(channel, out, paths)
+                await self._follow(bodies)
             else:
-                await self._transmit_plain(channel, out, paths)
+                await self._take_turns(bodies)
+        finally:
+            bodies.close()
+            if self._pump is asyncio.current_task():
+                self._pump = None
+
+    async def _next(self) -> tuple[Outgoing, Sequence[str]] | None:
+        """Return the next message that waits, and the files of its body; None where none can go."""
+        out = self._queue.popleft()
+        paths = out.paths()
+        if paths is not None and out.key in self._spoilt:
+            loop = asyncio.get_running_loop()
+            fault = await loop.run_in_executor(None, out.fault, paths)
+            if fault and out.key is not None:
+                self._done(out)
+                self._owner.on_damaged(*out.key, fault)
+                return None
+        if paths is None:
+            self._done(out)
+            return None
+        return out, paths
+
+    def _done(self, out: Outgoing) -> None:
+        if out.key is not None:
+            self._queued.discard(out.key)
+
+    def _is_asking(self, out: Outgoing) -> bool:
+        """Return whether the other side may have something of a long body that is sent now."""
+        is_again = out.key in self._begun
+        if out.key is not None:
+            _remember(self._begun, out.key, None)
+        is_large = bool(out.parts) and out.size_bytes >= ASK_BYTES_MIN
+        return is_again or (is_large and not self._is_shaped)
+
+    async def _take_turns(self, channel: Channel) -> None:
+        """Send small bodies at once, and of large ones a slice each."""
+        turns: deque[Sending] = deque()
+        try:
+            while channel is self._bodies:
+                while self._queue and (len(turns) < BODIES_MAX or self._queue[0].is_small):
+                    found = await self._next()
+                    if found is not None:
+                        await self._admit(channel, turns, *found)
+                await self._turn(channel, turns)
+        finally:
+            for sending in turns:
+                sending.close()
+
+    async def _admit(
+        self, channel: Channel, turns: deque[Sending], out: Outgoing, paths: Sequence[str]
+    ) -> None:
+        if out.is_small:
+            self._send_whole(channel, out)
+            self._done(out)
+            await channel.drain()
+            return
+        turns.append(Sending(out, paths, channel, is_asking=self._is_asking(out)))
+
+    async def _turn(self, channel: Channel, turns: deque[Sending]) -> None:
+        sending = next((each for each in turns if not each.is_waiting), None)
+        if sending is None:
+            self._wake.clear()
+            for each in turns:
+                if each.asked is not None:
+                    each.asked.add_done_callback(lambda _: self._wake.set())
+            await self._wake.wait()
+            return
+        turns.remove(sending)
+        is_done = False
+        try:
+            if sending.out.paths() is None:
+                sending.drop()
+                is_done = True
+            else:
+                is_done = await sending.step(SLICE_BYTES)
         except (OSError, TransferError) as error:
-            is_needed = out.paths() is not None
-            if channel is self._bodies:
-                self._lose()  # half a frame is on the line
-            if is_needed:
-                self._failed(error)
+            self._break_off(channel, sending.out, error)
+        finally:
+            if not is_done:
+                turns.append(sending)
+        if is_done:
+            sending.close()
+            self._done(sending.out)
 
-    async def _transmit_plain(self, channel: Channel, out: Outgoing, paths: Sequence[str]) -> None:
-        for piece in out.frame(paths):
-            channel.write(piece)
-            if not channel.can_write:
-                await channel.drain()
-            if not channel.is_open:
-                return
+    def _break_off(self, channel: Channel, out: Outgoing, error: Exception) -> None:
+        """Give the connection up: half a slice is on it."""
+        is_own_fault = channel.is_open and not isinstance(error, ConnectionError)
+        channel.close()
+        if channel is self._bodies:
+            self._lose()
+        if is_own_fault:
+            self._unreadable(out, error)
 
-    async def _transmit_shaped(self, channel: Channel, out: Outgoing, paths: Sequence[str]) -> None:
-        rate = self._peer.bandwidth_bytes_per_s
-        for piece in out.frame(paths):
-            for start in range(0, len(piece), SHAPED_CHUNK_BYTES):
-                part = piece[start : start + SHAPED_CHUNK_BYTES]
-                begin_s = max(monotonic_s(), self._free_s)
-                self._free_s = begin_s + (len(part) / rate if rate else 0.0)
-                self._body_line.put(self._free_s + self._peer.latency_s, channel, part)
-                ahead_s = self._free_s - monotonic_s()
-                if ahead_s > TICK_S:
-                    await asyncio.sleep(ahead_s)
-                if not channel.is_open:
-                    return
+    async def _follow(self, channel: Channel) -> None:
+        """Send one body after the other at the rate of the link."""
+        while channel is self._bodies:
+            if not self._queue:
+                self._wake.clear()
+                await self._wake.wait()
+                continue
+            found = await self._next()
+            if found is None:
+                continue
+            out, paths = found
+            try:
+                if await self._send_at_rate(channel, out, paths):
+                    self._done(out)
+            except (OSError, TransferError) as error:
+                self._break_off(channel, out, error)
+
+    async def _send_at_rate(self, channel: Channel, out: Outgoing, paths: Sequence[str]) -> bool:
+        """Send a body without what the other side has of it; return whether it went out."""
+        head = msg.encode(out.message)
+        if out.is_small:
+            frame = framing.word(head, out.body(paths), has_digest=not out.is_checked)
+            return await self._line.send(channel, frame)
+        number = channel.next_number()
+        asked = channel.asked(number) if self._is_asking(out) else None
+        flags = {"has_digest": not out.is_checked, "is_asking": asked is not None}
+        await self._line.send(channel, framing.opening(head, out.size_bytes, **flags))
+        have = await asked if asked is not None else 0
+        for piece in out.slices(paths, number, have):
+            if not await self._line.send(channel, piece):
+                return False
+        return True
+
+
+def _remember(memory: dict[Key, V], key: Key, value: V) -> None:
+    memory.pop(key, None)
+    memory[key] = value
+    if len(memory) > MEMORY_MAX:
+        del memory[next(iter(memory))]
+
+
+def _wait_s(attempt: int) -> float:
+    return delay_s(attempt, first_s=FIRST_WAIT_S, most_s=MOST_WAIT_S)

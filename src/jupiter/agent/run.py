@@ -16,10 +16,12 @@ from jupiter.agent.facts import FactBook
 from jupiter.agent.inlet import Inlet
 from jupiter.agent.journal import FULL, Journal
 from jupiter.agent.keeper import Keeper
-from jupiter.agent.link import Outgoing
-from jupiter.agent.spool import BodyFiles, Discard, Spool, write_parts
+from jupiter.agent.outgoing import Outgoing
+from jupiter.agent.partials import Partials
+from jupiter.agent.receiving import BodyFiles, Discard, body_fault, write_parts
+from jupiter.agent.spool import MEMORY_FILE_BYTES, Spool
 from jupiter.agent.workers import Ended, Request, Running, WorkerPool
-from jupiter.aio.channel import BodySink
+from jupiter.aio.bodies import BodySink
 from jupiter.aio.clock import monotonic_s
 from jupiter.aio.failpoints import hit
 from jupiter.control.config import NodeConfig
@@ -121,6 +123,11 @@ class AgentRun:
         self._agency = agency
         disk, *memory = place.spool_roots(prepare, place.node)
         self._spool = Spool(disk, memory[0] if memory else None, place.cache_bytes)
+        self._partials = Partials(
+            lambda: self._spool.new_folder("out", MEMORY_FILE_BYTES + 1),
+            self._spool.discard,
+            is_durable=prepare.durability == "hop",
+        )
         self._results = Path(prepare.results_dir)
         self.facts = FactBook(prepare.run, place.node, agency.report, place.life)
         self._facts = self.facts
@@ -264,6 +271,7 @@ class AgentRun:
             job.cancel()
         if self._inlet is not None:
             self._inlet.stop()
+        self._partials.close()
         self._pool.close()
         self._facts.flush()
         if self._keeper is not None:
@@ -295,6 +303,10 @@ class AgentRun:
         if isinstance(word, words.Deliver):
             delivery = word.delivery
             if self._wants(delivery, len(body)):
+                fault = body_fault(delivery.parts, body)
+                if fault:
+                    self._spoilt(message, sender, fault)
+                    return
                 try:
                     self._store(delivery, body)
                 except OSError as error:
@@ -334,10 +346,9 @@ class AgentRun:
             raise TransferError(f"{type(word).__name__} has no body")
         delivery = word.delivery
         if not self._wants(delivery, size):
-            return Discard(lambda: self._received(message, sender))
-        folder = self._spool.new_folder("out", size)
+            return Discard(lambda: self._received(message, sender), size)
 
-        def finish(paths: list[str]) -> None:
+        def finish(folder: str, paths: list[str]) -> None:
             # Meanwhile another epoch may have begun, or the same may have come another way.
             if not self._is_stopped:
                 if self._machines.wants(delivery):
@@ -346,8 +357,23 @@ class AgentRun:
                 self._spool.discard(folder)
                 self._received(message, sender)
 
-        sizes = [part.size_bytes for part in delivery.parts]
-        return BodyFiles(folder, sizes, finish, lambda: self._spool.discard(folder))
+        return BodyFiles(
+            self._partials,
+            delivery,
+            on_finish=finish,
+            on_spoilt=lambda fault: self._spoilt(message, sender, fault),
+            on_error=lambda error: self._cannot_write(sender, error),
+        )
+
+    def _cannot_write(self, sender: NodeId, error: OSError) -> None:
+        try:
+            self._refuse(sender, error)
+        except OSError:
+            self.broken(f"node {self._node}: {error}")
+
+    def _spoilt(self, message: msg.Say, sender: NodeId, fault: str) -> None:
+        """Have a body sent again that is not what its digests say."""
+        self._agency.post(sender, Outgoing(msg.Spoilt(self.name, message.number, fault)))
 
     def _wants(self, delivery: Delivery, size: int) -> bool:
         if delivery.target not in self._known:
@@ -371,6 +397,10 @@ class AgentRun:
         twice and no call nests deeply.
         """
         self._events.append(event)
+        self.tell_all()
+
+    def tell_all(self) -> None:
+        """Give the machines the events that wait."""
         if not self._is_stepping and not self._is_stopped:
             self._is_stepping = True
             self._go_on()
@@ -433,6 +463,14 @@ class AgentRun:
             hit("inputs.hand")
             self._spool.link_inputs(hand.delivery, hand.refs)
         self._facts.transfer(hand.delivery, self._node, sent_s)
+
+    def damaged(self, number: int) -> None:
+        """Look at the files of a word that could not be sent as they were written."""
+        refs = self._machines.outbox.refs_of(number)
+        for ref in refs:
+            self._spool.distrust(ref.task, ref.item)
+        self._are_sound(refs)
+        self.tell_all()
 
     def _are_sound(self, refs: Sequence[PartRef]) -> bool:
         """Return whether outputs from before a restart can be used; else say that they cannot."""

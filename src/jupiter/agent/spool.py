@@ -25,9 +25,9 @@ from jupiter.model.ids import SINK, ItemId, TaskId, is_batch
 from jupiter.model.items import Attempt, Delivery, Part, PartRef
 
 COPY_BYTES = 1 << 18
-"""Bytes read and sent at a time."""
+"""Bytes copied at a time."""
 
-MEMORY_FILE_BYTES = 1 << 20
+MEMORY_FILE_BYTES = 1 << 18
 """Larger files go to the disk: it takes them as quickly, and memory is for many small ones."""
 MEMORY_MARK = "*"
 """Before the names of folders in memory, in the journal."""
@@ -83,6 +83,8 @@ class Spool:
         self._given: dict[Key, tuple[str, ...]] = {}
         # Folders from before a restart, whose files were not compared with their digests yet.
         self._unchecked: set[str] = set()
+        # Of folders, while the journal is read: (task, item, epoch), or -1 for outputs.
+        self._owners: dict[str, tuple[TaskId, ItemId, int]] = {}
 
     @property
     def root(self) -> str:
@@ -403,8 +405,9 @@ class Spool:
 
     def adopt_inputs(self, delivery: Delivery, place: str) -> None:
         """Take up the folder that the journal names for the parts of a delivery."""
-        epochs = self._inputs.setdefault((delivery.target, delivery.item), {})
         folder = self._folder_of(place)
+        self._disown(folder, (delivery.target, delivery.item, delivery.epoch))
+        epochs = self._inputs.setdefault((delivery.target, delivery.item), {})
         inputs = epochs.get(delivery.epoch)
         if inputs is None or inputs.folder != folder:
             inputs = epochs[delivery.epoch] = _Inputs(folder)
@@ -418,9 +421,26 @@ class Spool:
 
     def adopt_outputs(self, task: TaskId, item: ItemId, place: str) -> None:
         """Take up the folder that the journal names for outputs, or for an accepted input."""
-        folder = self._outputs[task, item] = self._folder_of(place)
+        folder = self._folder_of(place)
+        self._disown(folder, (task, item, -1))
+        self._outputs[task, item] = folder
         os.makedirs(folder, mode=0o700, exist_ok=True)
         self._unchecked.add(folder)
+
+    def _disown(self, folder: str, owner: tuple[TaskId, ItemId, int]) -> None:
+        """Take a folder from whoever the journal gave it to before: it was dropped meanwhile."""
+        before = self._owners.get(folder)
+        self._owners[folder] = owner
+        if before is None or before == owner:
+            return
+        task, item, epoch = before
+        if epoch < 0:
+            if self._outputs.get((task, item)) == folder:
+                del self._outputs[task, item]
+        else:
+            epochs = self._inputs.get((task, item), {})
+            if epoch in epochs and epochs[epoch].folder == folder:
+                del epochs[epoch]
 
     def sweep(
         self,
@@ -428,6 +448,7 @@ class Spool:
         keeps_outputs: Callable[[TaskId, ItemId], bool],
     ) -> None:
         """Remove what is needed no more, and every folder that nothing speaks of."""
+        self._owners.clear()
         for key in [key for key in self._inputs if not keeps_inputs(*key)]:
             del self._inputs[key]
         for key in [key for key in self._outputs if not keeps_outputs(*key)]:
@@ -445,6 +466,12 @@ class Spool:
                         self.discard(entry.path)
                     else:
                         os.unlink(entry.path)
+
+    def distrust(self, task: TaskId, item: ItemId) -> None:
+        """Let the outputs of an execution be compared with what they were, before they are used."""
+        folder = self._outputs.get((task, item))
+        if folder is not None:
+            self._unchecked.add(folder)
 
     def unchecked_fault(self, folder: str, parts: Iterable[tuple[str, Part]]) -> str:
         """Compare files from before a restart with what was written down, once.
@@ -477,91 +504,6 @@ def _fault(paths: Sequence[str], parts: Sequence[Part]) -> str:
             if part.digest and file_digest(file, "sha256").hexdigest() != part.digest:
                 return f"{part.name} is not what was written"
     return ""
-
-
-class BodyFiles:
-    """Writes one long body into files, one a part, in a folder where nothing else is.
-
-    Args:
-        folder: Empty.
-        sizes: Bytes of each part.
-        on_finish: Called with the paths when all of it is there.
-        on_abort: Called when it will not be completed.
-    """
-
-    def __init__(
-        self,
-        folder: str,
-        sizes: Sequence[int],
-        on_finish: Callable[[list[str]], None],
-        on_abort: Callable[[], None],
-    ) -> None:
-        self._paths = [f"{folder}/{k}" for k in range(len(sizes))]
-        self._sizes = sizes
-        self._on_finish = on_finish
-        self._on_abort = on_abort
-        self._index = 0
-        self._left = sizes[0]
-        self._file = open(self._paths[0], "wb", buffering=0)  # noqa: SIM115
-
-    def write(self, data: bytes) -> None:
-        """Take the next bytes of the body."""
-        view = memoryview(data)
-        while view:
-            while not self._left:
-                self._next()
-            piece = view[: self._left]
-            written = self._file.write(piece)
-            self._left -= written
-            view = view[written:]
-
-    def finish(self) -> None:
-        """Hand the parts over."""
-        while self._index + 1 < len(self._paths):
-            self._next()
-        self._file.close()
-        self._on_finish(self._paths)
-
-    def abort(self) -> None:
-        """Give up what was written."""
-        self._file.close()
-        self._on_abort()
-
-    def _next(self) -> None:
-        self._file.close()
-        self._index += 1
-        self._left = self._sizes[self._index]
-        self._file = open(self._paths[self._index], "wb", buffering=0)  # noqa: SIM115
-
-
-class Discard:
-    """Takes a long body that is not needed, or that is only a probe.
-
-    Args:
-        on_finish: Called when all of it has come.
-    """
-
-    def __init__(self, on_finish: Callable[[], None]) -> None:
-        self._on_finish = on_finish
-
-    def write(self, data: bytes) -> None:
-        """Throw the bytes away."""
-
-    def finish(self) -> None:
-        """Say that it came."""
-        self._on_finish()
-
-    def abort(self) -> None:
-        """Do nothing: nothing was kept."""
-
-
-def write_parts(paths: Sequence[str], sizes: Sequence[int], body: bytes) -> None:
-    """Write a short body, which is complete and checked, into the files of its parts."""
-    start = 0
-    for path, size in zip(paths, sizes, strict=True):
-        with open(path, "wb", buffering=0) as file:
-            file.write(body[start : start + size])
-        start += size
 
 
 def _link(source: str, target: str) -> None:

@@ -1,40 +1,33 @@
 """An authenticated connection that carries messages with bodies in both directions.
 
 Both sides prove that they know the run's token before anything else is read: the called side
-accepts only tiny frames until then. The token itself never crosses the wire.
+accepts only tiny frames until then (`aio.handshake`).
+
+What is said within one turn of the event loop goes out in one write, and long bodies are received
+straight into the buffers of whoever takes them: this is where every byte and every word passes.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hmac
-import secrets
-from collections.abc import Callable, Iterable
-from typing import Literal, Protocol
+import hashlib
+from collections.abc import Callable
+from typing import Any, BinaryIO, Protocol
 
-from jupiter.aio.clock import clock_id, monotonic_s
+from jupiter.aio.bodies import BodySink
+from jupiter.aio.handshake import Handshake, Role
+from jupiter.aio.tls import Tls, check_name, check_plain
 from jupiter.errors import TransferError
 from jupiter.kit import framing
-from jupiter.kit.framing import Begin, Chunk, Decoder, End, Frame
+from jupiter.kit.framing import Decoder
 from jupiter.model import messages as msg
 from jupiter.model.ids import NodeId
 
 HANDSHAKE_HEAD_BYTES_MAX = 4096
 HANDSHAKE_S_MAX = 10.0
 """A caller that has not proved itself by then is cut off."""
-
-
-class BodySink(Protocol):
-    """Takes a long body in, piece by piece."""
-
-    def write(self, data: bytes) -> None:
-        """Take the next bytes."""
-
-    def finish(self) -> None:
-        """All bytes are there and their digest agrees."""
-
-    def abort(self) -> None:
-        """The body will not be completed."""
+WRITE_BYTES_MAX = 1 << 20
+"""What may wait to be sent before the sender is told to wait."""
 
 
 class Handler(Protocol):
@@ -50,12 +43,17 @@ class Handler(Protocol):
         """Note that nothing more will come; called once, also when this side closed it."""
 
 
-def proof_of(token: bytes, *words: str) -> str:
-    """Return what only somebody with the token can compute from the words."""
-    return hmac.new(token, "\0".join(words).encode(), "sha256").hexdigest()
+class _Incoming:
+    """A body that is being received."""
+
+    __slots__ = ("left", "sink")
+
+    def __init__(self, sink: BodySink, left: int) -> None:
+        self.sink = sink
+        self.left = left
 
 
-class Channel(asyncio.Protocol):
+class Channel(asyncio.BufferedProtocol):
     """One end of a connection.
 
     Args:
@@ -63,6 +61,7 @@ class Channel(asyncio.Protocol):
         token: Secret of the run, shared by all its agents and home.
         node: Who this side is.
         role: What a caller wants; None on the called side.
+        expected: Who must be there; anybody of the run where it is empty.
     """
 
     def __init__(
@@ -70,45 +69,126 @@ class Channel(asyncio.Protocol):
         handler: Handler,
         token: bytes,
         node: NodeId,
-        role: Literal["peer", "control"] | None = None,
+        role: Role | None = None,
+        expected: str = "",
     ) -> None:
+        self._expected = expected
         self._handler = handler
-        self._token = token
-        self._node = node
-        self._own_role = role
-        self._nonce = secrets.token_hex(16)
+        self._handshake = Handshake(token, node, role)
         self._decoder = Decoder(HANDSHAKE_HEAD_BYTES_MAX, 0)
         self._transport: asyncio.Transport | None = None
-        self._sink: BodySink | None = None
-        self._hello: msg.Hello | None = None
+        self._loop = asyncio.get_running_loop()
+        self._out = bytearray()
+        self._direct: _Incoming | None = None  # whose buffer is being received into
+        self._incoming: dict[int, _Incoming] = {}
+        self._opened_there = 0
+        self._opened_here = 0
+        self._asked: dict[int, asyncio.Future[int]] = {}
         self._reason = ""
         self._can_write = asyncio.Event()
         self._can_write.set()
         self._timer: asyncio.TimerHandle | None = None
-        loop = asyncio.get_running_loop()
-        self.ready: asyncio.Future[None] = loop.create_future()
+        self.ready: asyncio.Future[None] = self._loop.create_future()
         """Done when the handshake is; fails with `TransferError` where it does."""
         self.is_open = False
         """Whether the handshake is done and the connection stands."""
-        self.peer = NodeId("")
+
+    @property
+    def peer(self) -> NodeId:
         """Node of the other side, once known."""
-        self.peer_role: Literal["peer", "control"] | None = None
+        return self._handshake.peer
+
+    @property
+    def peer_role(self) -> Role | None:
         """What the caller wants; None on the caller's own side."""
-        self.clock_offset_s: float | None = None
+        return self._handshake.peer_role
+
+    @property
+    def clock_offset_s(self) -> float | None:
         """Peer's clock minus ours, measured by the caller; 0 exactly on a shared clock."""
-        self._asked_s = 0.0
+        return self._handshake.clock_offset_s
 
     # -- writing -------------------------------------------------------------------------------
 
-    def send(self, message: msg.Message, body: Iterable[bytes] = ()) -> None:
-        """Write a message; what the socket does not take at once is buffered."""
-        if self._transport is not None:
-            self._transport.writelines(framing.pack(msg.encode(message), body))
+    def send(self, message: msg.Message, body: bytes = b"", *, has_digest: bool = True) -> None:
+        """Say something at the end of this turn of the loop, with all else that is said in it.
+
+        Args:
+            message: What.
+            body: Of any length.
+            has_digest: Whether the digest of the body goes with it.
+        """
+        if self._transport is None or self._reason:
+            return
+        out = self._out
+        if not out:
+            self._loop.call_soon(self.flush)
+        start = len(out)
+        out += framing.SPACE
+        msg.encode_into(message, out)
+        head_bytes = len(out) - start - framing.HEADER_BYTES
+        if not body:
+            framing.pack_into(out, start, framing.WORD, head_bytes, 0)
+            return
+        flag = framing.DIGEST if has_digest else 0
+        digest = hashlib.sha256(body).digest() if has_digest else b""
+        if len(body) <= framing.WHOLE_BYTES_MAX:
+            framing.pack_into(out, start, framing.WORD | flag, head_bytes, len(body))
+            out += body
+            out += digest
+        else:
+            framing.pack_into(out, start, framing.OPEN | flag, head_bytes, len(body))
+            number = self.next_number()
+            out += framing.header(framing.SLICE, number, len(body))
+            out += body
+            out += framing.header(framing.END, number, len(digest)) + digest
+        if len(out) > WRITE_BYTES_MAX:
+            self.flush()
 
     def write(self, data: bytes) -> None:
         """Write bytes that are already framed."""
+        self.flush()
         if self._transport is not None:
             self._transport.write(data)
+
+    def flush(self) -> None:
+        """Write what was said in this turn of the loop."""
+        if self._out:
+            out, self._out = self._out, bytearray()
+            if self._transport is not None:
+                self._transport.write(out)
+
+    def next_number(self) -> int:
+        """Return the number of the body that this side opens next."""
+        self._opened_here += 1
+        return self._opened_here
+
+    def asked(self, number: int) -> asyncio.Future[int]:
+        """Return what will tell how much of a body the other side has.
+
+        It fails with `TransferError` where the connection breaks.
+        """
+        future = self._asked[number] = self._loop.create_future()
+        return future
+
+    async def send_file(self, file: BinaryIO, offset: int, size: int) -> None:
+        """Send bytes of a file without reading them; nothing else may be written meanwhile.
+
+        Raises:
+            TransferError: The file ends before that.
+            OSError: It cannot be read, or the connection is gone.
+        """
+        self.flush()
+        if self._transport is None or self._transport.is_closing():
+            raise ConnectionResetError("the connection is closed")
+        sent = await self._loop.sendfile(self._transport, file, offset, size, fallback=False)
+        if sent != size:
+            raise TransferError(f"a file ended {size - sent} bytes early while it was being sent")
+
+    @property
+    def can_send_files(self) -> bool:
+        """Whether `send_file` works; TLS must see the bytes."""
+        return not self._is_tls
 
     @property
     def can_write(self) -> bool:
@@ -117,33 +197,75 @@ class Channel(asyncio.Protocol):
 
     async def drain(self) -> None:
         """Wait until the buffer is below its mark, or the connection is gone."""
+        self.flush()
         await self._can_write.wait()
 
     def close(self, reason: str = "closed by this side") -> None:
         """Close the connection after what was written has gone out."""
         self._reason = self._reason or reason
+        self.flush()
         if self._transport is not None:
             self._transport.close()
 
-    # -- asyncio.Protocol ----------------------------------------------------------------------
+    def abort(self, reason: str = "given up by this side") -> None:
+        """Close the connection now."""
+        self._reason = self._reason or reason
+        if self._transport is not None:
+            self._transport.abort()
+
+    # -- asyncio.BufferedProtocol --------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start the handshake."""
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - for the type checker
         self._transport = transport
-        loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(HANDSHAKE_S_MAX, self._too_late)
-        if self._own_role is not None:
-            self.send(msg.Hello(msg.PROTOCOL, self._node, self._own_role, self._nonce))
+        transport.set_write_buffer_limits(high=WRITE_BYTES_MAX)
+        if not self._is_tls:
+            ends = [transport.get_extra_info(end) for end in ("sockname", "peername")]
+            try:
+                check_plain(*[end[0] for end in ends if end])
+            except TransferError as error:
+                self._give_up(str(error))
+                return
+        self._timer = self._loop.call_later(HANDSHAKE_S_MAX, self._too_late)
+        first = self._handshake.begin()
+        if first is not None:
+            self.send(first)
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Return where to receive to: a sink's own buffer where its bytes are what comes next."""
+        self._direct = None
+        number, left = self._decoder.direct
+        if left:
+            incoming = self._incoming.get(number)
+            room = incoming.sink.room() if incoming is not None else None
+            if room is not None:
+                self._direct = incoming
+                return room[:left]
+        return self._decoder.room()
+
+    def buffer_updated(self, nbytes: int) -> None:
         """Hand on what the bytes complete."""
         try:
-            for piece in self._decoder.feed(data):
-                self._take(piece)
+            direct = self._direct
+            if direct is not None:
+                self._decoder.passed(nbytes)
+                direct.left -= nbytes
+                direct.sink.filled(nbytes)
+                self._hold_back(direct.sink)
+                return
+            for kind, number, size, data, extra in self._decoder.received(nbytes):
+                if kind == framing.WORD:
+                    message = msg.decode(data)
+                    if self.is_open:
+                        self._handler.on_message(self, message, extra)
+                    else:
+                        self._shake_hands(message)
+                else:
+                    self._take(kind, number, size, data, extra)
                 if self._reason:
                     return
-        except (TransferError, ValueError) as error:
+        except (TransferError, ValueError, OSError) as error:
             self._give_up(str(error))
 
     def pause_writing(self) -> None:
@@ -158,85 +280,97 @@ class Channel(asyncio.Protocol):
         """Tell the handler, once."""
         reason = self._reason or (str(exc) if exc else "the other side closed the connection")
         self._transport = None
+        self._out.clear()
         self._can_write.set()
         if self._timer is not None:
             self._timer.cancel()
-        if self._sink is not None:
-            self._sink.abort()
-            self._sink = None
+        incoming, self._incoming = self._incoming, {}
+        for each in incoming.values():
+            each.sink.resume = None
+            each.sink.abort()
         was_open, self.is_open = self.is_open, False
-        if not self.ready.done():
-            self.ready.set_exception(TransferError(reason))
-            self.ready.exception()  # whoever waits sees it; nobody has to
+        _fail(self.ready, reason)
+        for future in self._asked.values():
+            _fail(future, reason)
         if was_open:
             self._handler.on_closed(self, reason)
 
     # -- inside --------------------------------------------------------------------------------
 
-    def _take(self, piece: Frame | Begin | Chunk | End) -> None:
-        match piece:
-            case Frame(head, body):
-                message = msg.decode(head)
-                if self.is_open:
-                    self._handler.on_message(self, message, body)
-                else:
-                    self._shake_hands(message)
-            case Begin(head, size):
-                self._sink = self._handler.on_long_message(self, msg.decode(head), size)
-            case Chunk(data):
-                if self._sink is not None:
-                    self._sink.write(data)
-            case End():
-                sink, self._sink = self._sink, None
-                if sink is not None:
-                    sink.finish()
+    @property
+    def _is_tls(self) -> bool:
+        transport = self._transport
+        return transport is not None and transport.get_extra_info("ssl_object") is not None
+
+    def _take(
+        self, kind: int, number: int, size: int, data: memoryview | bytes, digest: bytes
+    ) -> None:
+        if not self.is_open:
+            raise TransferError("a body came before the handshake was done")
+        if kind == framing.HAVE:
+            future = self._asked.pop(number, None)
+            if future is not None and not future.done():
+                future.set_result(size)
+            return
+        if kind == framing.OPEN:
+            self._open_body(number, size, msg.decode(data))
+            return
+        incoming = self._incoming.get(number)
+        if incoming is None:
+            raise TransferError(f"there is no open body {number}")
+        if kind == framing.SLICE:
+            if size > incoming.left:
+                raise TransferError(f"a body is {size - incoming.left} bytes longer than announced")
+        elif kind == framing.DATA:
+            incoming.left -= size
+            incoming.sink.write(memoryview(data))
+            self._hold_back(incoming.sink)
+        else:
+            del self._incoming[number]
+            incoming.sink.resume = None
+            if kind == framing.DROP:
+                incoming.sink.abort()
+            elif incoming.left:
+                incoming.sink.abort()
+                raise TransferError(f"a body ended {incoming.left} bytes early")
+            else:
+                incoming.sink.finish(digest)
+
+    def _open_body(self, flags: int, size: int, message: msg.AnyMessage) -> None:
+        self._opened_there += 1
+        number = self._opened_there
+        sink = self._handler.on_long_message(self, message, size)
+        have = sink.begin(can_skip=bool(flags & framing.ASK))
+        self._incoming[number] = _Incoming(sink, size - have)
+        if flags & framing.ASK:
+            self.write(framing.header(framing.HAVE, number, have))
+
+    def _hold_back(self, sink: BodySink) -> None:
+        """Receive nothing more until a sink has room again."""
+        transport = self._transport
+        if sink.is_full and transport is not None and transport.is_reading():
+            sink.resume = self._go_on
+            transport.pause_reading()
+
+    def _go_on(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
 
     def _shake_hands(self, message: msg.AnyMessage) -> None:
-        match message:
-            case msg.Refused(reason):
-                self._give_up(f"refused: {reason}", tell=False)
-            case msg.Hello() if self._own_role is None and self._hello is None:
-                self._greet(message)
-            case msg.Challenge(node, nonce, proof) if self._own_role is not None:
-                if not hmac.compare_digest(proof, self._prove("called", nonce, node)):
-                    self._give_up("the agent does not know the token of this run")
-                    return
-                self.peer = node
-                self._asked_s = monotonic_s()
-                self.send(msg.Proof(self._prove("caller", nonce, node)))
-            case msg.Proof(proof) if self._hello is not None:
-                if not hmac.compare_digest(proof, self._prove("caller", self._nonce, self._node)):
-                    self._give_up("wrong token")
-                    return
-                self.peer, self.peer_role = self._hello.node, self._hello.role
-                self.send(msg.Welcome(clock_id(), monotonic_s()))
-                self._open()
-            case msg.Welcome(clock, now) if self._own_role is not None and self.peer:
-                middle_s = (self._asked_s + monotonic_s()) / 2
-                shared = bool(clock) and clock == clock_id()
-                self.clock_offset_s = 0.0 if shared else now - middle_s
-                self._open()
-            case _:
-                self._give_up(f"unexpected {type(message).__name__} in the handshake")
-
-    def _greet(self, hello: msg.Hello) -> None:
-        if hello.protocol != msg.PROTOCOL:
-            self._give_up(
-                f"protocol {hello.protocol} is spoken there, {msg.PROTOCOL} here; "
-                "install the same version of Jupiter on both sides"
-            )
+        if isinstance(message, msg.Refused):
+            self._give_up(f"refused: {message.reason}", tell=False)
             return
-        self._hello = hello
-        proof = self._prove("called", self._nonce, self._node)
-        self.send(msg.Challenge(self._node, self._nonce, proof))
-
-    def _prove(self, side: str, nonce_called: str, called: NodeId) -> str:
-        """Return the proof of one side; it covers both nonces, both names and the role."""
-        if self._hello is not None:
-            nonce, caller, role = self._hello.nonce, self._hello.node, self._hello.role
-        else:
-            nonce, caller, role = self._nonce, self._node, self._own_role or "peer"
-        return proof_of(self._token, side, nonce, nonce_called, caller, called, role)
+        answer = self._handshake.answer(message)
+        if self.peer:
+            if self._expected and self.peer != self._expected:
+                raise TransferError(f"{self.peer} answers there, not {self._expected}")
+            if self._is_tls and self._transport is not None:
+                found = self._transport.get_extra_info("ssl_object")
+                check_name(found, self.peer, self.peer_role or "peer")
+        if answer is not None:
+            self.send(answer)
+        if self._handshake.is_done:
+            self._open()
 
     def _open(self) -> None:
         self._decoder.head_bytes_max = framing.HEAD_BYTES_MAX
@@ -256,33 +390,74 @@ class Channel(asyncio.Protocol):
         self._give_up("the handshake took too long")
 
 
+def _fail(future: asyncio.Future[Any], reason: str) -> None:
+    if not future.done():
+        future.set_exception(TransferError(reason))
+        future.exception()  # whoever waits sees it; nobody has to
+
+
 async def connect(
     handler: Handler,
     address: tuple[str, int],
     token: bytes,
     node: NodeId,
-    role: Literal["peer", "control"],
+    role: Role,
+    *,
+    expected: str = "",
+    tls: Tls | None = None,
 ) -> Channel:
     """Open a channel to an agent and wait for the handshake.
+
+    Args:
+        handler: Gets the messages.
+        address: Host and port.
+        token: Secret of the run.
+        node: Who calls.
+        role: What for.
+        expected: Node that must answer.
+        tls: Needed unless the address is on loopback.
 
     Raises:
         TransferError: Nobody listens there, or one side does not accept the other.
     """
     loop = asyncio.get_running_loop()
     host, port = address
+    if tls is None:
+        check_plain(host)
     try:
         _, channel = await loop.create_connection(
-            lambda: Channel(handler, token, node, role), host, port
+            lambda: Channel(handler, token, node, role, expected),
+            host,
+            port,
+            ssl=tls.calling if tls is not None else None,
+            ssl_handshake_timeout=HANDSHAKE_S_MAX if tls is not None else None,
         )
     except OSError as error:
-        raise TransferError(f"cannot connect to {host} port {port}: {error.strerror}") from error
+        reason = error.strerror or error
+        raise TransferError(f"cannot connect to {host} port {port}: {reason}") from error
     await channel.ready
     return channel
 
 
 async def listen(
-    new_channel: Callable[[], Channel], host: str = "127.0.0.1", port: int = 0
+    new_channel: Callable[[], Channel],
+    host: str = "127.0.0.1",
+    port: int = 0,
+    tls: Tls | None = None,
 ) -> asyncio.Server:
-    """Accept channels; port 0 takes a free one."""
-    loop = asyncio.get_running_loop()
-    return await loop.create_server(new_channel, host, port, backlog=512)
+    """Accept channels; port 0 takes a free one.
+
+    Raises:
+        TransferError: The address is beyond loopback, and there is no TLS.
+        OSError: It cannot be listened on.
+    """
+    if tls is None:
+        check_plain(host)
+    return await asyncio.get_running_loop().create_server(
+        new_channel,
+        host,
+        port,
+        backlog=512,
+        ssl=tls.called if tls is not None else None,
+        ssl_handshake_timeout=HANDSHAKE_S_MAX if tls is not None else None,
+    )

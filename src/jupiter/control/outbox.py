@@ -67,6 +67,13 @@ class Outbox:
             node: max(0, lane.credit - len(lane.under_way)) for node, lane in self._lanes.items()
         }
 
+    def refs_of(self, number: int) -> tuple[PartRef, ...]:
+        """Return the parts that a word travels with; none where it is not open any more."""
+        for lane in self._lanes.values():
+            if number in lane.open:
+                return lane.open[number].refs
+        return ()
+
     def post(self, node: NodeId, word: Word, refs: tuple[PartRef, ...] = ()) -> list[Action]:
         """Say something until it is acknowledged."""
         number, self._number = self._number, self._number + 1

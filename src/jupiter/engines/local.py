@@ -23,6 +23,7 @@ import psutil
 from jupiter.agent.agent import AgentConfig
 from jupiter.agent.identity import OWNER, is_locked, read_identity
 from jupiter.aio.clock import monotonic_s
+from jupiter.aio.tls import Identity
 from jupiter.errors import AgentError
 from jupiter.interfaces.engine import AgentHandle, AgentWatcher, Capabilities
 from jupiter.kit.backoff import delay_s
@@ -53,7 +54,7 @@ class LocalEngine:
     """
 
     name = "local"
-    capabilities = Capabilities(shapes_links=True, scales_speed=True)
+    capabilities = Capabilities(shapes_links=True, scales_speed=True, is_loopback=True)
 
     def __init__(self, root: Path | None = None, orphan_s: float = 0.0) -> None:
         self._is_temporary = root is None
@@ -65,7 +66,11 @@ class LocalEngine:
         self._is_stopping = False
 
     async def start(
-        self, network: Network, token: str, watcher: AgentWatcher
+        self,
+        network: Network,
+        token: str,
+        watcher: AgentWatcher,
+        identities: Mapping[NodeId, Identity],
     ) -> Mapping[NodeId, AgentHandle]:
         """Start one process for each node; see `interfaces.engine.Engine.start`."""
         if self._root is None:
@@ -84,6 +89,7 @@ class LocalEngine:
                 orphan_s=self._orphan_s,
                 cache_dir=self._cache_of(node.name),
                 cache_bytes=cache_bytes,
+                identity=identities.get(node.name),
             )
             for node in network.nodes
         ]

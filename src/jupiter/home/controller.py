@@ -7,10 +7,11 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from jupiter.aio.channel import BodySink, Channel, connect
+from jupiter.aio.bodies import BodySink
+from jupiter.aio.channel import Channel, connect
+from jupiter.aio.tls import Tls
 from jupiter.errors import AgentError, RunError, TaskError, TransferError
 from jupiter.interfaces.engine import AgentHandle
-from jupiter.kit import framing
 from jupiter.kit.backoff import delay_s
 from jupiter.model import messages as msg
 from jupiter.model.ids import NodeId
@@ -44,9 +45,11 @@ class Controller:
     Args:
         home: Name of the node that home is.
         token: Secret of the session, hexadecimal.
+        tls: Where connections are encrypted.
     """
 
-    def __init__(self, home: NodeId, token: str) -> None:
+    def __init__(self, home: NodeId, token: str, tls: Tls | None = None) -> None:
+        self._tls = tls
         self.home = home
         self._token = bytes.fromhex(token)
         self._channels: dict[NodeId, Channel] = {}
@@ -139,8 +142,7 @@ class Controller:
         future: asyncio.Future[msg.AnyMessage] = asyncio.get_running_loop().create_future()
         self._answers[number] = (node, future)
         try:
-            for piece in framing.pack(msg.encode(make(number)), body):
-                channel.write(piece)
+            channel.send(make(number), b"".join(body))
             await channel.drain()
             reply = await future
         finally:
@@ -188,7 +190,9 @@ class Controller:
     async def _reach(self, node: NodeId) -> msg.Attached:
         handle = self._handles[node]
         address = (handle.host, handle.port)
-        channel = await connect(self, address, self._token, self.home, "control")
+        channel = await connect(
+            self, address, self._token, self.home, "control", expected=node, tls=self._tls
+        )
         self._channels[node] = channel
         attached = await self.order(node, msg.Attach, msg.Attached)
         self.attached[node] = attached

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from jupiter.aio.tls import Identity
 from jupiter.model.ids import NodeId
 from jupiter.model.network import Network
 
@@ -20,11 +21,13 @@ class Capabilities:
         scales_speed: Agents must be slowed down to their node's speed, because all of them run on
             the same machine.
         runs_containers: Tasks may be container images.
+        is_loopback: No connection leaves this machine, so none needs TLS.
     """
 
     shapes_links: bool = False
     scales_speed: bool = False
     runs_containers: bool = False
+    is_loopback: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,11 @@ class Engine(Protocol):
         ...
 
     async def start(
-        self, network: Network, token: str, watcher: AgentWatcher
+        self,
+        network: Network,
+        token: str,
+        watcher: AgentWatcher,
+        identities: Mapping[NodeId, Identity],
     ) -> Mapping[NodeId, AgentHandle]:
         """Start an agent on every node; take over those that are there and know the token.
 
@@ -76,6 +83,8 @@ class Engine(Protocol):
             network: Its nodes.
             token: Secret that the agents and home prove to each other, hexadecimal.
             watcher: Told of agents that end before `stop`, and start again.
+            identities: For TLS, by node; empty where connections are not encrypted. Keys are
+                secret: they go through pipes, never into files or arguments.
 
         Raises:
             AgentError: One could not be started; none is left running.

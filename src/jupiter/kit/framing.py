@@ -1,74 +1,82 @@
 """Cuts a byte stream into messages with bodies; knows no sockets.
 
-A frame is ``head length (4 bytes) | body length (8 bytes) | head | body | SHA-256 of the body``,
-lengths big-endian; without a body there is no digest. Short bodies come out whole, long ones in
-pieces, so that a file of any size passes through a small memory.
+Every frame begins with ``kind (1 byte) | a (4 bytes) | b (8 bytes)``, big-endian:
+
+=========  ====================  =================  ==========================================
+kind       a                     b                  what follows
+=========  ====================  =================  ==========================================
+``WORD``   length of the head    of the body        head, body, its SHA-256 where flagged
+``OPEN``   length of the head    of the body        head; the body comes in slices
+``SLICE``  number of the body    length             the next bytes of that body
+``END``    number of the body    0, or 32           nothing, or SHA-256 of the whole body
+``DROP``   number of the body    0                  nothing: the rest will not come
+``HAVE``   number of the body    bytes              nothing: so much of it need not be sent
+=========  ====================  =================  ==========================================
+
+Bodies are numbered by the order in which they are opened, from 1, on each side of a connection.
+Slices of several bodies take turns, so a large one does not hold up the others. With `ASK` the
+sender waits for ``HAVE``, and goes on from where an earlier connection was cut.
 """
 
 from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 from jupiter.errors import TransferError
 
 HEAD_BYTES_MAX = 1 << 20
-"""A head is a small JSON text; anything longer is damage or an attack."""
+"""A head is a small message; anything longer is damage or an attack."""
 BODY_BYTES_MAX = 1 << 44
 WHOLE_BYTES_MAX = 1 << 18
 """Bodies up to this size come out in one piece."""
 DIGEST_BYTES = 32
-_LENGTHS = struct.Struct(">IQ")
+BUFFER_BYTES = 1 << 16
+
+WORD, OPEN, SLICE, END, DROP, HAVE = range(1, 7)
+DATA = 7
+"""Not on the wire: a piece of a slice, as it comes out of the decoder."""
+DIGEST = 0x80
+"""Flag of ``WORD`` and ``OPEN``: a digest of the body follows it."""
+ASK = 0x40
+"""Flag of ``OPEN``: the sender waits for ``HAVE``."""
+_KIND = 0x0F
+_HEADER = struct.Struct(">BIQ")
+HEADER_BYTES = _HEADER.size
+SPACE = bytes(HEADER_BYTES)
+
+Piece = tuple[int, int, int, memoryview | bytes, bytes]
+"""(kind, flags or number of the body, length of the body, head or data, body or digest). Views are
+good until the next call only."""
+
+pack_into = _HEADER.pack_into
+"""(buffer, offset, kind, a, b): writes the header of a frame."""
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """A message whose body, if any, is complete and checked."""
-
-    head: bytes
-    body: bytes = b""
+def header(kind: int, a: int, b: int) -> bytes:
+    """Return the header of a frame."""
+    return _HEADER.pack(kind, a, b)
 
 
-@dataclass(frozen=True, slots=True)
-class Begin:
-    """A message with a long body; `Chunk`s follow, then `End`."""
-
-    head: bytes
-    size_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """The next bytes of a long body."""
-
-    data: bytes
+def word(head: bytes, body: bytes = b"", *, has_digest: bool = True) -> bytes:
+    """Return a whole frame with a short body."""
+    if not body:
+        return header(WORD, len(head), 0) + head
+    if not has_digest:
+        return header(WORD, len(head), len(body)) + head + body
+    digest = hashlib.sha256(body).digest()
+    return header(WORD | DIGEST, len(head), len(body)) + head + body + digest
 
 
-@dataclass(frozen=True, slots=True)
-class End:
-    """A long body is complete and its digest agrees."""
-
-
-def head_frame(head: bytes, body_bytes: int) -> bytes:
-    """Return the bytes before the body."""
-    return _LENGTHS.pack(len(head), body_bytes) + head
-
-
-def pack(head: bytes, body: Iterable[bytes] = ()) -> list[bytes]:
-    """Return a whole frame as pieces to be written in turn."""
-    pieces = [piece for piece in body if piece]
-    if not pieces:
-        return [head_frame(head, 0)]
-    digest = hashlib.sha256()
-    for piece in pieces:
-        digest.update(piece)
-    return [head_frame(head, sum(map(len, pieces))), *pieces, digest.digest()]
+def opening(head: bytes, size: int, *, has_digest: bool = True, is_asking: bool = False) -> bytes:
+    """Return the frame that opens a long body."""
+    flags = (DIGEST if has_digest else 0) | (ASK if is_asking else 0)
+    return header(OPEN | flags, len(head), size) + head
 
 
 class Decoder:
-    """Turns received bytes into frames.
+    """Turns received bytes into frames; the caller receives into `room`, or calls `feed`.
 
     Args:
         head_bytes_max: Longer heads are refused; small until a peer has proved who it is.
@@ -80,73 +88,120 @@ class Decoder:
     ) -> None:
         self.head_bytes_max = head_bytes_max
         self.body_bytes_max = body_bytes_max
-        self._buffer = bytearray()
-        self._lengths: tuple[int, int] | None = None
+        self._view = memoryview(bytearray(BUFFER_BYTES))
+        self._start = 0
+        self._end = 0
+        self._need = HEADER_BYTES
         self._left = 0
-        self._digest: hashlib._Hash | None = None
+        self._number = 0
 
-    def feed(self, data: bytes) -> Iterator[Frame | Begin | Chunk | End]:
-        """Take received bytes in; yield what they complete.
+    @property
+    def direct(self) -> tuple[int, int]:
+        """Return which body the next bytes belong to and how many of them, if nothing is buffered.
+
+        They need not go through `room`, then; `passed` tells of them.
+        """
+        return (self._number, self._left) if self._start == self._end else (0, 0)
+
+    def passed(self, size: int) -> None:
+        """Note bytes of a slice that were received elsewhere."""
+        self._left -= size
+
+    def room(self) -> memoryview:
+        """Return where to receive to; never empty."""
+        start, end = self._start, self._end
+        if start == end:
+            self._start = self._end = end = 0
+            if self._need > len(self._view):
+                self._view = memoryview(bytearray(self._need))
+        elif start + self._need > len(self._view) or end == len(self._view):
+            old = self._view[start:end]
+            if self._need > len(self._view) or start == 0:
+                self._view = memoryview(bytearray(max(self._need, 2 * len(self._view))))
+                self._view[: len(old)] = old
+            else:
+                self._view[: len(old)] = bytes(old)
+            self._start, self._end = 0, len(old)
+            end = len(old)
+        return self._view[end:]
+
+    def received(self, size: int) -> Iterator[Piece]:
+        """Take in what was received into `room`; yield what it completes.
 
         Raises:
             TransferError: A length is beyond its limit, or a digest does not agree.
         """
-        self._buffer += data
+        self._end += size
         while True:
-            if self._digest is not None:
-                yield from self._long_body(self._digest)
-                if self._digest is not None:
+            if self._left:
+                size = min(self._end - self._start, self._left)
+                if size:
+                    data = self._view[self._start : self._start + size]
+                    self._start += size
+                    self._left -= size
+                    yield DATA, self._number, size, data, b""
+                if self._left:
+                    self._need = 1
                     return
-            if self._lengths is None:
-                if len(self._buffer) < _LENGTHS.size:
-                    return
-                self._lengths = self._read_lengths()
-            head_bytes, body_bytes = self._lengths
-            whole = head_bytes
-            if 0 < body_bytes <= WHOLE_BYTES_MAX:
-                whole += body_bytes + DIGEST_BYTES
-            if len(self._buffer) < whole:
+            have = self._end - self._start
+            if have < HEADER_BYTES:
+                self._need = HEADER_BYTES
                 return
-            yield self._short(head_bytes, body_bytes, whole)
+            kind, a, b = _HEADER.unpack_from(self._view, self._start)
+            whole = self._length(kind, a, b)
+            if have < whole:
+                self._need = whole
+                return
+            begin = self._start + HEADER_BYTES
+            self._start += whole
+            yield self._piece(kind, a, b, begin)
 
-    def _read_lengths(self) -> tuple[int, int]:
-        head_bytes, body_bytes = _LENGTHS.unpack_from(self._buffer)
-        if head_bytes > self.head_bytes_max or body_bytes > self.body_bytes_max:
-            raise TransferError(
-                f"a frame announces a head of {head_bytes} and a body of {body_bytes} bytes "
-                f"(at most {self.head_bytes_max} and {self.body_bytes_max} are taken)"
-            )
-        del self._buffer[: _LENGTHS.size]
-        return head_bytes, body_bytes
+    def feed(self, data: bytes) -> Iterator[Piece]:
+        """Take received bytes in; yield what they complete; see `received`."""
+        view = memoryview(data)
+        while view:
+            room = self.room()
+            size = min(len(room), len(view))
+            room[:size] = view[:size]
+            view = view[size:]
+            yield from self.received(size)
 
-    def _short(self, head_bytes: int, body_bytes: int, whole: int) -> Frame | Begin:
-        """Take a head, and its body where that comes in one piece, out of the buffer."""
-        self._lengths = None
-        head = bytes(self._buffer[:head_bytes])
-        if body_bytes > WHOLE_BYTES_MAX:
-            del self._buffer[:head_bytes]
-            self._left = body_bytes
-            self._digest = hashlib.sha256()
-            return Begin(head, body_bytes)
-        body = bytes(self._buffer[head_bytes : head_bytes + body_bytes])
-        digest = bytes(self._buffer[head_bytes + body_bytes : whole])
-        del self._buffer[:whole]
-        if body and hashlib.sha256(body).digest() != digest:
-            raise TransferError("the digest of a received body does not agree with its bytes")
-        return Frame(head, body)
+    def _length(self, flags: int, a: int, b: int) -> int:
+        """Return the length of a frame without the data of a slice."""
+        kind = flags & _KIND
+        if kind in (WORD, OPEN):
+            if a > self.head_bytes_max or b > self.body_bytes_max:
+                raise TransferError(
+                    f"a frame announces a head of {a} and a body of {b} bytes "
+                    f"(at most {self.head_bytes_max} and {self.body_bytes_max} are taken)"
+                )
+            if kind == OPEN:
+                return HEADER_BYTES + a
+            if b > WHOLE_BYTES_MAX:
+                raise TransferError(f"a body of {b} bytes comes in one piece")
+            return HEADER_BYTES + a + b + (DIGEST_BYTES if flags & DIGEST else 0)
+        if kind == END and b in (0, DIGEST_BYTES):
+            return HEADER_BYTES + b
+        if kind in (SLICE, DROP, HAVE):
+            return HEADER_BYTES
+        raise TransferError(f"a frame begins with {flags:#04x}, which is no kind of frame")
 
-    def _long_body(self, digest: hashlib._Hash) -> Iterator[Chunk | End]:
-        if self._left and self._buffer:
-            data = bytes(self._buffer[: self._left])
-            del self._buffer[: len(data)]
-            self._left -= len(data)
-            digest.update(data)
-            yield Chunk(data)
-        if self._left or len(self._buffer) < DIGEST_BYTES:
-            return
-        received = bytes(self._buffer[:DIGEST_BYTES])
-        del self._buffer[:DIGEST_BYTES]
-        self._digest = None
-        if received != digest.digest():
-            raise TransferError("the digest of a received body does not agree with its bytes")
-        yield End()
+    def _piece(self, flags: int, a: int, b: int, begin: int) -> Piece:
+        kind = flags & _KIND
+        if kind == WORD:
+            middle = begin + a
+            head = self._view[begin:middle]
+            if not b:
+                return WORD, flags, 0, head, b""
+            body = bytes(self._view[middle : middle + b])
+            if flags & DIGEST:
+                end = middle + b
+                if hashlib.sha256(body).digest() != self._view[end : end + DIGEST_BYTES]:
+                    raise TransferError("the digest of a received body is not that of its bytes")
+            return WORD, flags, b, head, body
+        if kind == OPEN:
+            return OPEN, flags, b, self._view[begin : begin + a], b""
+        if kind == SLICE:
+            self._number, self._left = a, b
+        digest = bytes(self._view[begin : begin + b]) if kind == END else b""
+        return kind, a, b, b"", digest

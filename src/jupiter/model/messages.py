@@ -1,4 +1,7 @@
-"""What agents and home say to each other; every message is a tagged JSON array."""
+"""What agents and home say to each other; every message is a tagged array in MessagePack.
+
+JSON would be readable on the wire, and costs a fifth more time and bytes a message.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from jupiter.model.profile import ResourceSample
 from jupiter.model.run import TaskRecord, TransferRecord
 from jupiter.model.words import Word
 
-PROTOCOL = 3
+PROTOCOL = 4
 """Version of this module; peers of another one are refused."""
 
 
@@ -91,6 +94,19 @@ class Again(Message, frozen=True):
     """Words for an epoch that this node did not know yet were thrown away: say them again."""
 
     run: str
+
+
+class Spoilt(Message, frozen=True):
+    """The body of a word is not what its parts' digests say; it was thrown away.
+
+    Attributes:
+        number: Of the word.
+        reason: Which part.
+    """
+
+    run: str
+    number: int
+    reason: str
 
 
 class Probe(Message, frozen=True):
@@ -414,6 +430,7 @@ AnyMessage = (
     | Refused
     | Say
     | Again
+    | Spoilt
     | Probe
     | Got
     | Attach
@@ -449,17 +466,22 @@ Order = (
 )
 Answer = Done | Failure | Attached | Took | Probed | Sampled
 
-_DECODER = msgspec.json.Decoder(AnyMessage)
-_ENCODER = msgspec.json.Encoder()
+_DECODER = msgspec.msgpack.Decoder(AnyMessage)
+_ENCODER = msgspec.msgpack.Encoder()
 
 
 def encode(message: Message) -> bytes:
-    """Return a message as JSON."""
+    """Return a message as bytes."""
     return _ENCODER.encode(message)
 
 
-def decode(head: bytes) -> AnyMessage:
-    """Return the message in a JSON text.
+def encode_into(message: Message, buffer: bytearray) -> None:
+    """Append a message to a buffer."""
+    _ENCODER.encode_into(message, buffer, -1)
+
+
+def decode(head: bytes | memoryview) -> AnyMessage:
+    """Return the message in bytes that `encode` made.
 
     Raises:
         ValueError: It is none of ours.

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from jupiter.aio.clock import wall_s
+from jupiter.aio.tls import Identity, Tls, derive
 from jupiter.errors import Fault, InputError
 from jupiter.home.bundle import Bundle, code_of, deploy, read_bundle
 from jupiter.home.controller import Controller
@@ -78,16 +79,28 @@ class Session:
         self._engine = engine
         self._scratch = scratch
         self._settings = settings
-        self._token = token or secrets.token_hex(32)
+        secret = self._secret = token or secrets.token_hex(32)
+        self._token = derive(secret, "token").hex()  # agents cannot compute the secret from it
         self._home = network.homes[0].name
-        self._controller = Controller(self._home, self._token)
+        is_encrypted = settings.tls == "on" or (
+            settings.tls == "auto" and not engine.capabilities.is_loopback
+        )
+        self._authority = None
+        if is_encrypted:
+            from jupiter.aio.authority import Authority  # noqa: PLC0415  (slow; needed by few)
+
+            self._authority = Authority(secret)
+        identity = self._authority.issue(self._home, "control") if self._authority else None
+        self._controller = Controller(self._home, self._token, Tls(identity) if identity else None)
         self.bundle: Bundle = read_bundle(Path(app.root))
         self._streams = 0
         self._addresses: dict[NodeId, tuple[str, int]] = {}
 
     async def __aenter__(self) -> Self:
         try:
-            handles = await self._engine.start(self.network, self._token, self._controller)
+            handles = await self._engine.start(
+                self.network, self._token, self._controller, self._identities()
+            )
             self._addresses = {node: (each.host, each.port) for node, each in handles.items()}
             await self._controller.connect(handles, self._equip)
             await asyncio.gather(*map(self._set_peers, handles))
@@ -108,6 +121,12 @@ class Session:
     async def _close(self) -> None:
         self._controller.close()
         await self._engine.stop()
+
+    def _identities(self) -> dict[NodeId, Identity]:
+        """Return keys and certificates for all agents; nothing where there is no TLS."""
+        if self._authority is None:
+            return {}
+        return {node.name: self._authority.issue(node.name) for node in self.network.nodes}
 
     async def _equip(self, node: NodeId) -> None:
         """Give an agent that was started again what it may have lost, and tell the others of it."""
@@ -153,8 +172,8 @@ class Session:
 
     @property
     def token(self) -> str:
-        """Secret of the session."""
-        return self._token
+        """Secret of the session; agents know only what is derived from it."""
+        return self._secret
 
     def next_run(self, schedule: Schedule) -> str:
         """Return the id that the next stream will have."""
