@@ -49,7 +49,7 @@ def tell_size(size_name: str, runs: Runs, console: Console) -> None:
     levels = [name for name in LEVELS if name in names]
     table = Table(title=f"{size_name}: medians; none, ingress, hop: times the items/s of the row")
     heads = ["system", "survives", "items/s", *[name.removeprefix("jupiter-") for name in levels]]
-    heads += ["lone ms", "p99", "loaded ms", "p99", "CPU ms/item", "written/byte"]
+    heads += ["lone ms", "p99", "loaded ms", "p99", "CPU ms", "written"]
     for k, head in enumerate(heads):
         table.add_column(head, justify="left" if k < 2 else "right", no_wrap=True)
     for name in names:
@@ -68,8 +68,9 @@ def tell_size(size_name: str, runs: Runs, console: Console) -> None:
         )
     console.print(table)
     console.print(
-        "written/byte: pages of files on disks that writes made dirty (write_bytes of /proc/PID/io,"
-        " all processes), over the bytes of the inputs; a page counts 4096 bytes\n"
+        "lone: one item at a time; loaded: 50 in flight; both p50 and p99. CPU: of all processes, an"
+        " item. written: bytes for each byte of input, all processes: pages of files on disks that"
+        " writes made dirty (write_bytes of /proc/PID/io; a page counts 4096 bytes)\n"
     )
 
 

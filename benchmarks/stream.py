@@ -33,6 +33,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--sizes", nargs="*", default=list(SIZES), choices=list(SIZES))
     parser.add_argument("--systems", nargs="*", default=list(SYSTEMS), choices=list(SYSTEMS))
+    parser.add_argument("--minutes", type=float, default=14, help="begin no round beyond them")
     parser.add_argument("--no-record", action="store_true", help="do not write the results' file")
     parser.add_argument("--one", nargs=3, metavar=("SYSTEM", "SIZE", "FOLDER"), help="for itself")
     options = parser.parse_args()
@@ -53,7 +54,8 @@ def main() -> int:
         console.print("[bold red]other work runs on this machine: only ratios mean something")
     runs = Runs({name for name in options.systems if name not in problems})
     for size in options.sizes:
-        problems.update(runs.measure(size, options.rounds, console))
+        limit_s = 60 * options.minutes / len(options.sizes)
+        problems.update(runs.measure(size, options.rounds, limit_s, console))
         report.tell_size(size, runs, console)
     report.tell_goals(runs, console)
     if not options.no_record:

@@ -171,8 +171,8 @@ class Join:
 class FileTask:
     """Runs a task's code for systems that carry bytes: it reads files and writes a file.
 
-    That is what the tasks of this shape are: scripts that were given files. The files are written
-    over again and again, which is the least that it can cost.
+    That is what the tasks of this shape are: scripts that are given files. Every execution has new
+    files, which are removed after it, in one folder for all: less work than a folder for each.
 
     Args:
         folder: Of the system; None where the code gets bytes and gives bytes, without any file.
@@ -180,17 +180,20 @@ class FileTask:
     """
 
     def __init__(self, folder: Path | None, task: str) -> None:
-        self._folder = folder and folder / f"files-{task}"
-        if self._folder is not None:
-            self._folder.mkdir(exist_ok=True)
+        self._folder = folder and str(folder)
+        self._task = task
 
     def __call__(self, inputs: list[bytes]) -> bytes:
         """Return the output."""
         if self._folder is None:
             return shape.work(inputs)
-        paths = [self._folder / f"in-{k}" for k in range(len(inputs))]
+        name = f"{self._task}-{int(inputs[0][: shape.MARK_BYTES])}"
+        paths = [Path(self._folder, f"{name}-{k}") for k in range(len(inputs))]
         for path, data in zip(paths, inputs, strict=True):
             path.write_bytes(data)
-        output = self._folder / "out"
+        output = Path(self._folder, name)
         output.write_bytes(shape.work([path.read_bytes() for path in paths]))
-        return output.read_bytes()
+        found = output.read_bytes()
+        for path in [*paths, output]:
+            path.unlink()
+        return found
