@@ -68,9 +68,9 @@ def tell_size(size_name: str, runs: Runs, console: Console) -> None:
         )
     console.print(table)
     console.print(
-        "lone: one item at a time; loaded: 50 in flight; both p50 and p99. CPU: of all processes, an"
-        " item. written: bytes for each byte of input, all processes: pages of files on disks that"
-        " writes made dirty (write_bytes of /proc/PID/io; a page counts 4096 bytes)\n"
+        "lone: one item at a time; loaded: 50 in flight; both p50 and p99. CPU: of all processes,"
+        " an item. written: bytes for each byte of input, all processes: pages of files on disks"
+        " that writes made dirty (write_bytes of /proc/PID/io; a page counts 4096 bytes)\n"
     )
 
 
