@@ -37,6 +37,8 @@ from jupiter.model.items import Attempt, Delivery, Part, PartRef
 from jupiter.model.view import View
 
 Key = tuple[TaskId, ItemId, Attempt]
+UNKNOWN_BYTES = 1 << 40
+"""What a task may write whose outputs nobody has seen yet."""
 FULL_WAIT_S = 0.5
 """After which a sender whose delivery found a full disk is asked to say it again."""
 
@@ -149,6 +151,9 @@ class AgentRun:
         # Who said something of an epoch that is still to come; they are asked to say it again.
         # What the last attempt of each task has written, to guess what the next will.
         self._output_bytes: dict[TaskId, int] = {}
+        # What they write to files in memory would count against their limit.
+        self._limited = {code.task for code in prepare.code if code.memory_bytes}
+        self._showing = 0
         self._early: dict[NodeId, None] = {}
         self._epoch = 1
         self._members = tuple(prepare.members)
@@ -536,7 +541,7 @@ class AgentRun:
                 return
         hit("attempt.run")
         try:
-            folder = self._spool.new_folder("out", self._output_bytes.get(run.task, 0))
+            folder = self._spool.new_folder("out", self._output_bytes.get(run.task, UNKNOWN_BYTES))
         except OSError as problem:
             self._events.append(_failed_by(run, problem))
             return
@@ -562,7 +567,8 @@ class AgentRun:
         if not error:
             try:
                 parts = self._spool.keep_outputs(run.task, run.item, attempt.folder, ended.outputs)
-                self._output_bytes[run.task] = sum([part.size_bytes for part in parts])
+                if run.task not in self._limited:
+                    self._output_bytes[run.task] = sum([part.size_bytes for part in parts])
             except TaskError as problem:
                 error = str(problem)
         self._facts.attempt(
@@ -573,6 +579,7 @@ class AgentRun:
             error=f"{error}\n{ended.detail}".strip() if error else "",
         )
         if error:
+            self._output_bytes.pop(run.task, None)
             self._spool.discard(attempt.folder)
             failed = ev.Failed(
                 run.item, run.task, run.attempt, error, ended.is_final, ended.is_disk_full
@@ -653,15 +660,17 @@ class AgentRun:
                 moved += self._spool.move_results(delivery, self._results, names)
         hit("results.renamed")
         shown = ev.Shown(publish.commit.number)
-        if self._keeper is None or not moved:
+        if self._keeper is None or not (moved or self._showing):
             self._events.append(shown)
             return
 
         def synced() -> None:
             hit("results.synced")
+            self._showing -= 1
             self.tell(shown)
 
-        self._keeper.sync_files(moved, [str(self._results)], synced)
+        self._showing += 1  # what is shown later must not be said to be so before
+        self._keeper.sync_files(moved, [str(self._results)] if moved else [], synced)
 
     def _resolve(self, resolve: act.Resolve) -> None:
         end = resolve.ending

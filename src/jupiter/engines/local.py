@@ -28,7 +28,7 @@ from jupiter.errors import AgentError
 from jupiter.interfaces.engine import AgentHandle, AgentWatcher, Capabilities
 from jupiter.kit.backoff import delay_s
 from jupiter.model.ids import NodeId
-from jupiter.model.network import Network
+from jupiter.model.network import Network, Node
 
 START_S_MAX = 60.0
 STOP_S_MAX = 5.0
@@ -80,14 +80,10 @@ class LocalEngine:
         cache_bytes = _cache_bytes(len(network.nodes))
         fastest = max(1.0, *(node.speed for node in network.nodes))
         configs = [
-            AgentConfig(
-                node=node.name,
-                data_dir=str(self._root / node.name),
+            self._config(
+                node,
                 token=token,
-                cores=node.cores,
                 slowdown=fastest / node.speed,
-                orphan_s=self._orphan_s,
-                cache_dir=self._cache_of(node.name),
                 cache_bytes=cache_bytes,
                 identity=identities.get(node.name),
             )
@@ -121,6 +117,33 @@ class LocalEngine:
             shutil.rmtree(self._root, ignore_errors=True)
             self._root = None
 
+    def _config(
+        self,
+        node: Node,
+        *,
+        token: str,
+        slowdown: float,
+        cache_bytes: int,
+        identity: Identity | None,
+    ) -> AgentConfig:
+        """Return what the agent of a node is told."""
+        assert self._root is not None  # noqa: S101 - for the type checker
+        return AgentConfig(
+            node=node.name,
+            data_dir=str(self._root / node.name),
+            token=token,
+            cores=node.cores,
+            slowdown=slowdown,
+            orphan_s=self._orphan_s,
+            cache_dir=self._cache_of(node.name),
+            cache_bytes=cache_bytes,
+            identity=identity,
+        )
+
+    def _command(self, config: AgentConfig) -> tuple[str, ...]:
+        """Return what starts an agent."""
+        return (sys.executable, "-P", "-m", "jupiter.agent")
+
     def _cache_of(self, node: NodeId) -> str:
         """Return a folder in memory for a node; the same whenever it is asked again.
 
@@ -149,10 +172,7 @@ class LocalEngine:
         log = self._root / f"{config.node}.log"
         with log.open("ab") as errors:
             process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-P",
-                "-m",
-                "jupiter.agent",
+                *self._command(config),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=errors,
