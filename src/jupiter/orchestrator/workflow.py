@@ -16,7 +16,9 @@ from jupiter.formats import cluster
 from jupiter.home.log import FactLog
 from jupiter.interfaces.engine import Engine
 from jupiter.interfaces.store import Samples, Store
+from jupiter.model import messages as msg
 from jupiter.model.app import Application
+from jupiter.model.ids import NodeId
 from jupiter.model.network import Network
 from jupiter.model.profile import Profiles
 from jupiter.model.run import Prediction, Report, RunRecord
@@ -187,7 +189,12 @@ async def _stream(
             prediction=prediction,
             watch=Watch(item=tick),
             log=log,
+            on_facts=_ignore if state is None else job.on_facts,
         )
+
+
+def _ignore(node: NodeId, facts: msg.Facts) -> None:
+    """Take no note of what is streamed only for comparison."""
 
 
 def _state_of(
@@ -259,6 +266,7 @@ async def resume(job: Job, state: State, engine: Engine, screen: Screen | None =
                 watch=Watch(item=tick),
                 log=job.state.log(),
                 resumed=state.run,
+                on_facts=job.on_facts,
             )
     job.state.remove()
     return Report(
