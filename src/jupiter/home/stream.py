@@ -29,6 +29,8 @@ STOP_S_MAX = 10.0
 LEASE_S = 1.0
 """A node that was not heard for so long is taken for lost; of four beats, three may be late."""
 
+OnFacts = Callable[[NodeId, msg.Facts], None]
+
 
 class Log(Protocol):
     """Keeps facts, so that home can end and start again."""
@@ -72,6 +74,7 @@ class StreamOrder:
         durability: As for `RunSettings`.
         log: Keeps the facts of the run; None where nobody will ask for them again.
         is_resumed: Agents may be at work on the run already.
+        on_facts: Hears of all that agents report, old facts first where the run is resumed.
     """
 
     run: str
@@ -88,6 +91,7 @@ class StreamOrder:
     durability: Literal["none", "ingress", "hop"] = "none"
     log: Log | None = None
     is_resumed: bool = False
+    on_facts: OnFacts = lambda node, facts: None
 
 
 @dataclass(frozen=True)
@@ -238,10 +242,13 @@ async def stream(
     if order.log is not None and order.is_resumed:
         for node, facts in order.log.read():
             collector.take(node, facts)
+            order.on_facts(node, facts)
 
     def take(node: NodeId, facts: msg.Facts) -> bool:
-        if collector.take(node, facts) and order.log is not None:
-            order.log.add(node, facts)
+        if collector.take(node, facts):
+            if order.log is not None:
+                order.log.add(node, facts)
+            order.on_facts(node, facts)
         return True
 
     def lose(node: NodeId, reason: str) -> None:

@@ -14,6 +14,7 @@ from jupiter.costs.gather import gather
 from jupiter.errors import Fault, InputError
 from jupiter.formats import cluster
 from jupiter.home.log import FactLog
+from jupiter.home.stream import OnFacts
 from jupiter.interfaces.engine import Engine
 from jupiter.interfaces.store import Samples, Store
 from jupiter.model import messages as msg
@@ -58,6 +59,7 @@ class Job:
         state: Where the state of the main run is kept; None where it cannot be resumed.
         cluster: File of the network, for the state.
         engine: Name of the engine, for the state.
+        on_facts: Hears of all that agents report of the main run.
     """
 
     app: Application
@@ -70,6 +72,7 @@ class Job:
     state: StateFolder | None = None
     cluster: str = ""
     engine: str = "local"
+    on_facts: OnFacts = lambda node, facts: None
 
 
 def network_digest(network: Network) -> str:
