@@ -13,7 +13,7 @@ from jupiter.control.membership import spread
 from jupiter.control.plan import plan_tasks
 from jupiter.errors import AgentError, JupiterError, RunError
 from jupiter.home.bundle import code_of
-from jupiter.home.collector import Collector
+from jupiter.home.collector import Collector, OnFacts
 from jupiter.home.controller import Controller, Listener
 from jupiter.model import messages as msg
 from jupiter.model.app import Application
@@ -28,8 +28,6 @@ STOP_S_MAX = 10.0
 """An agent that has not stopped a run by then is left to the engine."""
 LEASE_S = 1.0
 """A node that was not heard for so long is taken for lost; of four beats, three may be late."""
-
-OnFacts = Callable[[NodeId, msg.Facts], None]
 
 
 class Log(Protocol):
@@ -238,17 +236,15 @@ async def stream(
         crew.fail,
         crew.change,
         crew.notes.append,
+        order.on_facts,
     )
     if order.log is not None and order.is_resumed:
         for node, facts in order.log.read():
             collector.take(node, facts)
-            order.on_facts(node, facts)
 
     def take(node: NodeId, facts: msg.Facts) -> bool:
-        if collector.take(node, facts):
-            if order.log is not None:
-                order.log.add(node, facts)
-            order.on_facts(node, facts)
+        if collector.take(node, facts) and order.log is not None:
+            order.log.add(node, facts)
         return True
 
     def lose(node: NodeId, reason: str) -> None:

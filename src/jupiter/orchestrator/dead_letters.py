@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +15,7 @@ from jupiter.aio.clock import wall_s
 from jupiter.errors import Fault, InputError
 from jupiter.kit.names import nearest
 from jupiter.model import messages as msg
-from jupiter.model.ids import NodeId, is_batch, item_id
+from jupiter.model.ids import ItemId, NodeId, is_batch, item_id
 from jupiter.model.run import TaskRecord
 
 FOLDER = "dead-letters"
@@ -163,7 +162,7 @@ class DeadLetters:
             time=wall_s(),
             sources=tuple([str(path.absolute()) for path in sources]),
         )
-        batches = [each for key, each in self._failed.items() if is_batch(key)]
+        batches = [each for key, each in self._failed.items() if is_batch(ItemId(key))]
         found = [record for each in batches for record in each if _is_of(record, letter)]
         self.count += 1
         self._write(_with_attempts(letter, [*self._failed.pop(item, ()), *found]), is_first=True)
@@ -180,7 +179,7 @@ class DeadLetters:
                 folder.mkdir(parents=True, exist_ok=True, mode=0o700)
                 self._keep_origin()
                 self._keep_input(letter, folder / INPUT)
-            files = tuple(sorted(os.listdir(folder / INPUT))) if (folder / INPUT).is_dir() else ()
+            files = _names_in(folder / INPUT)
             kept = read_letter(folder)
             retried = kept.retried if kept is not None else ""
             letter = msgspec.structs.replace(letter, files=files, retried=retried)
@@ -199,7 +198,7 @@ class DeadLetters:
         size = 0
         for source in letter.sources:
             with suppress(OSError):
-                size += os.stat(source).st_size
+                size += Path(source).stat().st_size
         if self._entries >= ENTRIES_MAX or self._bytes + size > BYTES_MAX:
             return
         partial = folder.with_name(".input.partial")
@@ -211,6 +210,10 @@ class DeadLetters:
         partial.rename(folder)
         self._entries += 1
         self._bytes += size
+
+
+def _names_in(folder: Path) -> tuple[str, ...]:
+    return tuple(sorted(path.name for path in folder.iterdir())) if folder.is_dir() else ()
 
 
 def _is_of(record: TaskRecord, letter: DeadLetter) -> bool:

@@ -15,8 +15,9 @@ from jupiter.aio.clock import wall_s
 from jupiter.aio.tls import Identity, Tls, derive
 from jupiter.errors import Fault, InputError
 from jupiter.home.bundle import Bundle, code_of, deploy, read_bundle
+from jupiter.home.collector import OnFacts
 from jupiter.home.controller import Controller
-from jupiter.home.stream import Log, OnFacts, StreamOrder, stream
+from jupiter.home.stream import Log, StreamOrder, stream
 from jupiter.interfaces.engine import Engine
 from jupiter.interfaces.store import Samples
 from jupiter.model import messages as msg

@@ -13,8 +13,8 @@ from typing import Protocol
 from jupiter.costs.gather import gather
 from jupiter.errors import Fault, InputError
 from jupiter.formats import cluster
+from jupiter.home.collector import OnFacts
 from jupiter.home.log import FactLog
-from jupiter.home.stream import OnFacts
 from jupiter.interfaces.engine import Engine
 from jupiter.interfaces.store import Samples, Store
 from jupiter.model import messages as msg
