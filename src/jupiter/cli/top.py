@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, Group, JustifyMethod, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from jupiter.cli.watch_tables import headline, items_line, node_state, run_of, status_page
+from jupiter.cli.watch_tables import clean, headline, items_line, node_state, run_of, status_page
 from jupiter.errors import InputError
 from jupiter.kit.units import show_bytes, show_seconds
 from jupiter.model.ids import NodeId
@@ -154,7 +154,7 @@ def page(sight: Sight, trend: Trend, width: int, height: int) -> RenderableType:
     items = spark(trend.per_s)
     rate = trend.per_s[-1] if trend.per_s else sight.items.per_s
     items.append(f"  {rate:.1f} items/s", style="bold")
-    wrong = [Text(f"! {line}", style="yellow", no_wrap=True, overflow="ellipsis")
+    wrong = [Text(f"! {clean(line)}", style="yellow", no_wrap=True, overflow="ellipsis")
              for line in sight.wrong[:3]]  # fmt: skip
     room = max(6, height - FIXED_LINES - len(sight.nodes) - len(wrong))
     links = trend.links()
@@ -181,7 +181,7 @@ def _table(width: int, *columns: tuple[str, int]) -> Table:
     """Return a table whose columns keep their widths, so that nothing moves."""
     made = Table(box=SIMPLE_HEAD, width=width, pad_edge=False, padding=(0, 1), show_edge=False)
     for k, (title, ratio) in enumerate(columns):
-        justify = "left" if k < 2 else "right"
+        justify: JustifyMethod = "left" if k < 2 else "right"
         made.add_column(title, justify=justify, ratio=ratio, no_wrap=True, overflow="ellipsis")
     return made
 

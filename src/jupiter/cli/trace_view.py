@@ -106,7 +106,7 @@ def _at(seconds: float) -> str:
 
 
 def _of_task(record: TaskRecord, item: ItemRecord) -> _Span:
-    what = record.task
+    what = str(record.task)
     if record.item != item.item:
         what += f" batch {record.item.rpartition('.')[2]}"
     if record.attempt > 1:

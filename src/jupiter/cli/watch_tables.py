@@ -118,7 +118,8 @@ def _node_row(sight: NodeSight, name: str) -> list[str | Text]:
             show_bytes(run.spool_bytes),
             show_bytes(run.journal_bytes),
         ]
-    return [*row, show_bytes(status.rss_bytes), show_seconds(status.uptime_s)]
+    row += [show_bytes(status.rss_bytes), show_seconds(status.uptime_s)]
+    return row
 
 
 def _count(number: int) -> Text:
