@@ -47,6 +47,10 @@ class RunSettings(BaseModel):
     """Whether connections between agents are encrypted. ``auto``: where they leave this machine;
     without TLS nothing but loopback is listened on or called."""
 
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least level of what agents say. ``info`` has rare events only, none for an item that does
+    well."""
+
     profile_repeats: int = Field(default=5, ge=1)
     """Executions of each task on each node that count. The median of five ignores two outliers."""
 

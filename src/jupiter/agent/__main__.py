@@ -16,6 +16,7 @@ import sys
 import msgspec
 
 from jupiter.agent.agent import Agent, AgentConfig
+from jupiter.aio.log import get_log
 from jupiter.errors import JupiterError
 
 
@@ -31,7 +32,7 @@ async def serve() -> None:
     try:
         agent = Agent(config, ended.set)
     except (JupiterError, OSError) as error:
-        sys.stderr.write(f"{error}\n")
+        get_log().error("agent.refused", reason=str(error))
         sys.exit(1)
     try:
         port = await agent.start()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import sys
 import traceback
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
@@ -15,6 +14,7 @@ from typing import Literal
 import msgspec
 import psutil
 
+from jupiter.agent import metrics
 from jupiter.agent.cells import Cells, find_trees
 from jupiter.agent.environments import Environments
 from jupiter.agent.identity import ORDER, OWNER, PEERS, Home, write_safely
@@ -22,12 +22,14 @@ from jupiter.agent.link import Owner, PeerLink
 from jupiter.agent.outgoing import Outgoing
 from jupiter.agent.receiving import Discard, OneFile
 from jupiter.agent.run import AgentRun, Place
+from jupiter.agent.status import Books
 from jupiter.agent.workers import House, WorkerPool
-from jupiter.aio import failpoints
+from jupiter.aio import failpoints, scrape
 from jupiter.aio.bodies import BodySink
 from jupiter.aio.channel import Channel, listen
 from jupiter.aio.clock import monotonic_s, wall_s
 from jupiter.aio.failpoints import hit
+from jupiter.aio.log import Level, configure, get_log
 from jupiter.aio.tls import Identity, Tls
 from jupiter.errors import JupiterError, TaskError, TransferError
 from jupiter.model import events as ev
@@ -35,6 +37,7 @@ from jupiter.model import messages as msg
 from jupiter.model import words
 from jupiter.model.ids import NodeId
 from jupiter.model.profile import ResourceSample
+from jupiter.model.status import NodeStatus
 
 START_S_MAX = 60.0
 """How long a new agent waits for home for the first time."""
@@ -63,6 +66,7 @@ class AgentConfig(msgspec.Struct, frozen=True):
         isolation: Of tasks. ``best``: as far as this platform has it, ``full``: or not at all;
             ``none``: only limits.
         identity: For TLS, which every address beyond loopback needs.
+        log_level: Least level of what it says on its error output.
     """
 
     node: NodeId
@@ -77,6 +81,7 @@ class AgentConfig(msgspec.Struct, frozen=True):
     failpoint: str = ""
     isolation: Literal["none", "best", "full"] = "best"
     identity: Identity | None = None
+    log_level: Level = "info"
 
 
 class Agent:
@@ -93,6 +98,8 @@ class Agent:
 
     def __init__(self, config: AgentConfig, on_orphaned: Callable[[], None]) -> None:
         failpoints.arm(config.failpoint)
+        configure(config.log_level, node=config.node)
+        self._log = get_log()
         self._config = config
         self._disk = Home(Path(config.data_dir))
         if config.cache_dir:
@@ -104,7 +111,9 @@ class Agent:
         self._token = bytes.fromhex(config.token)
         self._tls = Tls(config.identity) if config.identity is not None else None
         self._data = Path(config.data_dir)
+        self._books = Books(config.node, config.cores, self._data)
         self._server: asyncio.Server | None = None
+        self._scraped: asyncio.Server | None = None
         self._home: Channel | None = None
         self._channels: set[Channel] = set()
         self._links: dict[NodeId, PeerLink] = {}
@@ -134,7 +143,9 @@ class Agent:
             self._server = await listen(self._new_channel, self._config.host, tls=self._tls)
         port: int = self._server.sockets[0].getsockname()[1]
         identity.host, identity.port = self._config.host, port
+        identity.metrics_port = await self._serve_metrics()
         self._disk.save()
+        self._log.info("agent.started", port=port, life=identity.life)
         self._restore()
         self._wait_for_home(max(START_S_MAX, self._config.orphan_s))
         return port
@@ -148,8 +159,9 @@ class Agent:
         await self._house.cells.emptied()
         for link in self._links.values():
             await link.close()
-        if self._server is not None:
-            self._server.close()
+        for server in (self._server, self._scraped):
+            if server is not None:
+                server.close()
         for channel in list(self._channels):
             channel.close()
         if self._config.cache_dir:
@@ -157,11 +169,11 @@ class Agent:
         if not self._runs:
             shutil.rmtree(self._data, ignore_errors=True)
         self._disk.close()
+        self._log.info("agent.stopped", runs=list(self._runs))
 
     def die(self, reason: str) -> None:
         """End this process at once: what is on the disk is what counts from now on."""
-        sys.stderr.write(f"node {self._config.node}: {reason}\n")
-        sys.stderr.flush()
+        self._log.error("agent.died", reason=reason)
         os._exit(os.EX_IOERR)
 
     def wait_for_home(self) -> None:
@@ -220,6 +232,7 @@ class Agent:
         folder.mkdir(exist_ok=True, mode=0o700)
         target = folder / f"{run}-{self._disk.identity.life}"
         (self._data / "runs" / run).rename(target)
+        self._log.warning("run.quarantined", run=run, folder=str(target))
 
     def _new_channel(self) -> Channel:
         channel = Channel(self, self._token, self._config.node)
@@ -234,6 +247,8 @@ class Agent:
             case msg.Say(run=name):
                 if channel.peer_role == "peer":
                     self._callers[channel.peer] = channel
+                if body:
+                    self._books.traffic(channel.peer).receive(len(body))
                 run = self._runs.get(name)
                 if run is not None:  # else it was stopped, or is not prepared yet
                     try:
@@ -266,6 +281,7 @@ class Agent:
         match message:
             case msg.Say(run=name):
                 run = self._runs.get(name)
+                self._books.traffic(channel.peer).receive(size)
                 if run is None:
                     return Discard(lambda: None, size)
                 return run.receive_long(message, size, channel.peer)
@@ -302,6 +318,7 @@ class Agent:
         if link is None or (is_delivery and not link.is_data):
             self._broken(f"node {self._config.node} has no link to node {node}")
             return
+        self._books.traffic(node).send(out.size_bytes)
         link.post(out)
 
     def _damaged(self, name: str, number: int, _reason: str) -> None:
@@ -314,6 +331,8 @@ class Agent:
             run.tell(ev.Gone(node))
 
     def _connected(self, node: NodeId) -> None:
+        self._books.traffic(node).reconnects += 1
+        self._log.info("link.connected", peer=node)
         for run in list(self._runs.values()):
             run.tell(ev.Connected(node))
 
@@ -346,6 +365,8 @@ class Agent:
                 self._answer(channel, message.id, self._probe(message))
             case msg.TakeSample(id=order):
                 channel.send(msg.Sampled(order, self._sample()))
+            case msg.Watch():
+                self._answer(channel, message.id, self._watch(message))
             case _:
                 raise TransferError(f"{type(message).__name__} is no order")
 
@@ -384,6 +405,8 @@ class Agent:
         run = self._runs.pop(name, None)
         if run is not None:
             run.stop()
+            self._log.info("run.stopped", run=name)
+        self._books.close(name)
         hit("run.stop")
         folder = self._data / "runs" / name
         (folder / ORDER).unlink(missing_ok=True)  # first: without it nothing is restored
@@ -418,7 +441,7 @@ class Agent:
             except (JupiterError, OSError, TimeoutError) as error:
                 answer = msg.Failure(order, str(error))
             except Exception as error:  # a fault of this program; nobody must hang by it
-                sys.stderr.write(traceback.format_exc())
+                self._log.error("internal.error", reason=traceback.format_exc())
                 answer = msg.Failure(order, f"internal error: {type(error).__name__}: {error}")
             channel.send(answer)
 
@@ -490,7 +513,7 @@ class Agent:
     def _say_lacks(self, run: AgentRun, pool: WorkerPool) -> None:
         if pool.lacks:
             lacks = f"node {self._config.node} isolates tasks in part: {'; '.join(pool.lacks)}"
-            sys.stderr.write(f"{lacks}\n")
+            self._log.warning("isolation.in-part", run=run.name, lacks=list(pool.lacks))
             run.note(lacks)
 
     def _place(self, run: str) -> Place:
@@ -506,6 +529,7 @@ class Agent:
             identity.life,
             cache,
             self._config.cache_bytes,
+            self._books.tally_of(run),
         )
 
     def _pool_for(self, order: msg.Prepare) -> WorkerPool:
@@ -538,6 +562,26 @@ class Agent:
                 del self._probes[number]
             times.append((size, sent_s, arrived_s, monotonic_s()))
         return msg.Probed(order.id, tuple(times))
+
+    # -- for those who look on -----------------------------------------------------------------
+
+    async def _status(self) -> NodeStatus:
+        life, has_home = self._disk.identity.life, self._home is not None
+        return await self._books.status(self._runs.values(), life=life, has_home=has_home)
+
+    async def _watch(self, order: msg.Watch) -> msg.Watched:
+        return msg.Watched(order.id, await self._status())
+
+    async def _serve_metrics(self) -> int:
+        """Answer who asks for metrics; return the port."""
+
+        async def render() -> bytes:
+            return metrics.render(await self._status())
+
+        host = self._config.host
+        self._scraped = await scrape.serve(render, host, 0, scrape.token_for(self._config.token))
+        port: int = self._scraped.sockets[0].getsockname()[1]
+        return port
 
     def _sample(self) -> ResourceSample:
         memory = psutil.virtual_memory()

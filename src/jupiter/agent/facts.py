@@ -125,6 +125,11 @@ class FactBook:
         if self._records > RECORDS_MAX:
             self._drop()
 
+    @property
+    def unreported(self) -> int:
+        """Records that home does not have yet."""
+        return self._records + len(self._tasks) + len(self._transfers)
+
     def taken(self, number: int) -> None:
         """Note that home has a batch."""
         hit("facts.acknowledged")

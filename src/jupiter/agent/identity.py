@@ -30,6 +30,7 @@ class Identity(msgspec.Struct):
         host: Where it listened.
         port: Likewise; it tries to get the same again.
         pid: Of its process.
+        metrics_port: Where it answers ``GET /metrics``; 0 where it does not.
     """
 
     incarnation: int
@@ -38,6 +39,7 @@ class Identity(msgspec.Struct):
     host: str = ""
     port: int = 0
     pid: int = 0
+    metrics_port: int = 0
 
 
 class Home:

@@ -25,6 +25,7 @@ from pathlib import Path
 import msgspec
 
 from jupiter.aio.failpoints import hit
+from jupiter.aio.log import get_log
 from jupiter.control.compaction import Worth, weigh
 from jupiter.kit import entries
 from jupiter.model.records import Record
@@ -105,6 +106,11 @@ class Journal:
         self._is_closed = False
         self.gaps: list[tuple[int, str]] = []
         """Damage that was found when it was opened."""
+        self.syncs = 0
+        """Times that it was synced."""
+        self.is_full = False
+        """The disk took nothing when it was last written to."""
+        self._log = get_log(run=path.parent.name)
         self.tail_bytes = 0
         """Bytes of an entry that a crash had cut short, and that were removed."""
 
@@ -212,11 +218,19 @@ class Journal:
                 if written:
                     os.ftruncate(self._fd, self._size)
                 if error.errno in FULL:
+                    self._note_full(is_full=True)
                     return False
                 raise
+            if self.is_full:
+                self._note_full(is_full=False)
             self._number = number + len(payloads)
             self._size += len(data)
         return True
+
+    def _note_full(self, *, is_full: bool) -> None:
+        if is_full != self.is_full:
+            self.is_full = is_full
+            self._log.warning("disk.full" if is_full else "disk.room", what="journal")
 
     def _retry(self) -> None:
         while self._stuck and not self._is_closed:
@@ -252,6 +266,7 @@ class Journal:
                 return False
             hit("journal.written")
             os.fdatasync(self._fd)
+            self.syncs += 1
         hit("journal.synced")
         return True
 
@@ -299,8 +314,10 @@ class Journal:
         if self._is_busy or self._is_closed:
             return
         self._is_busy = True
+        before = self._size
 
         def end(is_done: bool) -> None:
+            self._log.info("journal.compacted", before_bytes=before, bytes=self._size)
             self._is_busy = False
             self._begin()
 

@@ -105,6 +105,16 @@ class Keeper:
         """Length of the journal."""
         return self._journal.size_bytes
 
+    @property
+    def syncs(self) -> int:
+        """Times that the journal was synced."""
+        return self._journal.syncs
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the disk took nothing when it was last written to."""
+        return self._journal.is_full
+
     def _files_of(self, record: rec.Record) -> _Files:
         files = _Files()
         match record:

@@ -23,6 +23,7 @@ from jupiter.agent.shaping import DelayLine, Line
 from jupiter.aio.bodies import BodySink
 from jupiter.aio.channel import Channel, connect
 from jupiter.aio.clock import monotonic_s
+from jupiter.aio.log import get_log
 from jupiter.aio.tls import Tls
 from jupiter.errors import TransferError
 from jupiter.kit import framing
@@ -171,6 +172,8 @@ class PeerLink:
         job.add_done_callback(self._jobs.discard)
 
     def _lose(self) -> None:
+        if not self._is_lost:
+            get_log().warning("link.lost", peer=self._peer.node)
         words, self._words, self._bodies = self._words, None, None
         self._is_lost = True
         is_short = monotonic_s() - self._opened_s < SHORT_S

@@ -6,9 +6,10 @@ import asyncio
 import contextlib
 import fcntl
 import os
-import sys
 from collections import deque
 from pathlib import Path
+
+from jupiter.aio.log import get_log
 
 KEPT_BYTES = 1 << 20
 """Of one attempt; first and last half."""
@@ -41,7 +42,7 @@ class TaskLog:
             if is_full:
                 self._path.replace(self._path.with_suffix(".old"))
         except OSError as error:  # a full disk must stop the work, not what is said of it
-            sys.stderr.write(f"{self._path}: {error.strerror}\n")
+            get_log().warning("print.lost", file=str(self._path), reason=error.strerror)
 
 
 class Printed:

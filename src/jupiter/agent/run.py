@@ -7,9 +7,11 @@ import errno
 import os
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
+
+from msgspec.structs import replace
 
 from jupiter.agent.config import config_of
 from jupiter.agent.facts import FactBook
@@ -20,10 +22,12 @@ from jupiter.agent.outgoing import Outgoing
 from jupiter.agent.partials import Partials
 from jupiter.agent.receiving import BodyFiles, Discard, body_fault, write_parts
 from jupiter.agent.spool import MEMORY_FILE_BYTES, Spool
+from jupiter.agent.status import Tally, run_status
 from jupiter.agent.workers import Ended, Request, Running, WorkerPool
 from jupiter.aio.bodies import BodySink
 from jupiter.aio.clock import monotonic_s
 from jupiter.aio.failpoints import hit
+from jupiter.aio.log import get_log, line_of
 from jupiter.control.config import NodeConfig
 from jupiter.control.node import Node
 from jupiter.errors import TaskError, TransferError
@@ -32,8 +36,9 @@ from jupiter.model import events as ev
 from jupiter.model import messages as msg
 from jupiter.model import records as rec
 from jupiter.model import words
-from jupiter.model.ids import INGRESS, SINK, ItemId, NodeId, TaskId
+from jupiter.model.ids import INGRESS, SINK, ItemId, NodeId, TaskId, item_id
 from jupiter.model.items import Attempt, Delivery, Part, PartRef
+from jupiter.model.status import RunStatus
 from jupiter.model.view import View
 
 Key = tuple[TaskId, ItemId, Attempt]
@@ -56,6 +61,7 @@ class Place:
         cache: Folder in memory for files that may be lost with the machine; None where there is
             none.
         cache_bytes: That may be used of it.
+        tally: Counts what happens.
     """
 
     node: NodeId
@@ -65,6 +71,7 @@ class Place:
     life: int
     cache: Path | None = None
     cache_bytes: int = 0
+    tally: Tally = field(default_factory=Tally)
 
     def spool_roots(self, order: msg.Prepare, node: NodeId) -> tuple[Path, ...]:
         """Return where the files of a run are: on the disk and, where that will do, in memory."""
@@ -130,6 +137,9 @@ class AgentRun:
             self._spool.discard,
             is_durable=prepare.durability == "hop",
         )
+        self._tally = place.tally
+        self._log = get_log(run=prepare.run)
+        self._problem = ""
         self._results = Path(prepare.results_dir)
         self.facts = FactBook(prepare.run, place.node, agency.report, place.life)
         self._facts = self.facts
@@ -194,6 +204,7 @@ class AgentRun:
         self._is_stepping = True
         if records:
             hit("run.restore")
+            self._tally.restore(records)
             self._machines = Node(self._config(is_back=True))
             self._machines.restore(records, monotonic_s())
             self._epoch = self._machines.view.epoch
@@ -212,6 +223,8 @@ class AgentRun:
         now = monotonic_s()
         self._do(self._machines.resume(now) if records else self._machines.start(now))
         self._go_on()
+        begun = "run.restored" if records else "run.prepared"
+        self._log.info(begun, records=len(records), epoch=self._epoch, is_home=is_home)
         if records:
             hit("run.resumed")
 
@@ -223,6 +236,7 @@ class AgentRun:
         """
         recovered = keeper.recover(self._results)
         for note in recovered.notes:
+            self._log.warning("damage.found", reason=note)
             self._facts.note(msg.Noted(f"node {self._node}: {note}"))
         if recovered.is_damaged:
             raise TransferError(f"node {self._node}: {'; '.join(recovered.notes)}")
@@ -289,12 +303,47 @@ class AgentRun:
 
     def broken(self, reason: str) -> None:
         """Tell home that this run cannot go on."""
+        self._problem = self._problem or reason
+        self._log.error("run.broken", reason=reason)
         self._facts.note(msg.Broken(reason))
         self._facts.flush()
 
     def note(self, text: str) -> None:
         """Tell the user something."""
         self._facts.note(msg.Noted(text))
+
+    # -- for those who look on -----------------------------------------------------------------
+
+    @property
+    def machines(self) -> Node:
+        """The state machines."""
+        return self._machines
+
+    @property
+    def spool_roots(self) -> tuple[str, ...]:
+        """Folders of the files."""
+        return tuple(map(str, self._place.spool_roots(self.prepare, self._node)))
+
+    def status(self) -> RunStatus:
+        """Return how this run stands here, but for its files."""
+        status = run_status(
+            self.name,
+            self._machines,
+            self._tally,
+            monotonic_s(),
+            workers=self._pool.counts(),
+            offered=self._inlet.count if self._inlet is not None else 0,
+            inputs_waiting=self._inlet.waiting if self._inlet is not None else 0,
+        )
+        keeper = self._keeper
+        return replace(
+            status,
+            journal_bytes=keeper.journal_bytes if keeper is not None else 0,
+            syncs=keeper.syncs if keeper is not None else 0,
+            is_full=keeper is not None and keeper.is_full,
+            unreported=self._facts.unreported,
+            problem=self._problem,
+        )
 
     # -- from other nodes ----------------------------------------------------------------------
 
@@ -332,6 +381,7 @@ class AgentRun:
         """Take nothing while the disk is full: the sender keeps it, and is asked for it again."""
         if error.errno not in FULL:
             raise error
+        self._log.warning("disk.full", what="spool", sender=sender)
 
         def ask() -> None:
             self._timers.discard(handle)
@@ -425,6 +475,8 @@ class AgentRun:
             self._is_stepping = False
         if machines.view.epoch > self._epoch:
             self._epoch = machines.view.epoch
+            members = list(machines.view.members)
+            self._log.info("epoch.begun", epoch=self._epoch, members=members)
             self._tell_changes(machines.view)
             early, self._early = self._early, {}
             for node in early:
@@ -437,6 +489,10 @@ class AgentRun:
         back = tuple([node for node in view.members if node not in before])
         if self._machines.members is not None and (silent or back):
             self._facts.note(msg.Changed(silent, back))
+            for node in silent:
+                self._log.warning("node.gone", peer=node, epoch=view.epoch)
+            for node in back:
+                self._log.info("node.back", peer=node, epoch=view.epoch)
 
     def _do(self, actions: list[act.Action]) -> None:
         doing = self._doing
@@ -495,6 +551,7 @@ class AgentRun:
         if fault:
             what = "accepted input" if task == INGRESS else f"files of task {task}"
             reason = f"{what} for item {item} on node {self._node}: {fault}"
+            self._log.warning("damage.found", task=task, item=item, reason=fault)
             self._facts.note(msg.Noted(f"{reason}; made again"))
             self._events.append(ev.Damaged(item, task, reason))
         return bool(fault)
@@ -571,6 +628,7 @@ class AgentRun:
                     self._output_bytes[run.task] = sum([part.size_bytes for part in parts])
             except TaskError as problem:
                 error = str(problem)
+        self._count(attempt, error)
         self._facts.attempt(
             run,
             execute_s=attempt.execute_s,
@@ -594,12 +652,21 @@ class AgentRun:
             return
         self._pool.kill(attempt.running)
         self._spool.discard(attempt.folder)
+        error = "the attempt was killed: it ran too long, or no longer counted"
+        self._count(attempt, error)
         self._facts.attempt(
             attempt.run,
             execute_s=attempt.execute_s,
             input_name=attempt.input_name,
-            error="the attempt was killed: it ran too long, or no longer counted",
+            error=error,
         )
+
+    def _count(self, attempt: _Attempt, error: str) -> None:
+        run = attempt.run
+        self._tally.attempt(run.task, run.item, monotonic_s() - attempt.execute_s, error)
+        if error:
+            fields = {"task": run.task, "item": run.item, "attempt": run.attempt[1]}
+            self._log.warning("attempt.failed", reason=line_of(error), **fields)
 
     def _forget(self, task: TaskId, item: ItemId, number: Attempt) -> _Attempt | None:
         attempt = self._attempts.pop((task, item, number), None)
@@ -675,7 +742,11 @@ class AgentRun:
     def _resolve(self, resolve: act.Resolve) -> None:
         end = resolve.ending
         hit("item.resolve")
-        self._facts.note(msg.Ended(end.seq, end.outcome, end.detail, end.results, monotonic_s()))
+        now = monotonic_s()
+        self._tally.end(end.outcome, now)
+        if end.outcome == "failed":
+            self._log.warning("item.failed", item=item_id(end.seq), reason=line_of(end.detail))
+        self._facts.note(msg.Ended(end.seq, end.outcome, end.detail, end.results, now))
 
     def _drained(self, drained: act.Drained) -> None:
         self._facts.note(msg.RunDrained())

@@ -17,6 +17,7 @@ import msgspec
 from jupiter.agent import worker_main
 from jupiter.agent.cells import Cell, Cells
 from jupiter.agent.printed import Printed, TaskLog
+from jupiter.aio.log import line_of
 from jupiter.errors import TaskError
 from jupiter.model.ids import ItemId
 from jupiter.model.messages import TaskCode
@@ -126,6 +127,7 @@ class Worker:
     Attributes:
         ready: When the code is loaded: what the isolation lacks.
         gone: When the process is no more.
+        end: How it ended, in one line; empty before.
     """
 
     def __init__(
@@ -153,6 +155,7 @@ class Worker:
         self.ready: Future[list[str]] = loop.create_future()
         self.gone: Future[None] = loop.create_future()
         self.is_alive = True
+        self.end = ""
         place.temporary.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._printed = Printed(log)
         self._socket, theirs = socket.socketpair()
@@ -326,6 +329,7 @@ class Worker:
                 TaskError(f"the worker of task {self._code.task} {reason}", shown)
             )
             self.ready.exception()
+        self.end = line_of(reason)
         self._end(Answer(error=f"the worker {reason}", traceback=shown))
         self.gone.set_result(None)
 

@@ -22,6 +22,7 @@ from jupiter.agent.printed import TaskLog
 from jupiter.agent.worker import Answer, Place, Request, Worker
 from jupiter.agent.worker_main import FILES_MAX, said
 from jupiter.aio.clock import monotonic_s
+from jupiter.aio.log import get_log
 from jupiter.errors import TaskError
 from jupiter.model.ids import TaskId
 from jupiter.model.items import Part
@@ -146,6 +147,7 @@ class WorkerPool:
         self._outputs = outputs
         self._house = house
         self._count = 0
+        self._log = get_log(run=folder.name)
         self._busy: dict[Worker, Running] = {}
         self._watching: asyncio.TimerHandle | None = None
         self._jobs: set[asyncio.Task[None]] = set()
@@ -204,6 +206,10 @@ class WorkerPool:
             for worker in crew.alive:
                 worker.kill()
 
+    def counts(self) -> dict[TaskId, int]:
+        """Return the processes of every task."""
+        return {task: len(crew.alive) for task, crew in self._crews.items() if crew.alive}
+
     async def closed(self) -> None:
         """Wait until all workers are gone that were killed."""
         alive = [worker.gone for crew in self._crews.values() for worker in crew.alive]
@@ -258,9 +264,12 @@ class WorkerPool:
         cell = house.cells.new(PROCESSES_MAX, code.memory_bytes)
         worker = Worker(code, place, cell, house.cells, crew.log, is_timed=house.slowdown > 1)
         crew.alive.add(worker)
+        log = self._log.bind(task=code.task, pid=worker.pid)
+        log.info("worker.started", level_of_isolation=house.level)
 
         def gone(_: asyncio.Future[None]) -> None:
             crew.alive.discard(worker)
+            log.info("worker.ended", reason=worker.end)
             house.environments.leave(python)
 
         worker.gone.add_done_callback(gone)

@@ -97,6 +97,18 @@ class Dispatcher:
             if execution.state is State.ENDED
         }
 
+    def counts(self) -> dict[TaskId, tuple[int, int, int]]:
+        """Return by task: items that miss an input, executions that wait, executions under way."""
+        found = {task: [state.join.waiting, 0, 0] for task, state in self._tasks.items()}
+        for execution in self._executions.values():
+            if execution.state in (State.QUEUED, State.PAUSED):
+                found[execution.task][1] += 1
+            elif execution.state is State.RUNNING:
+                found[execution.task][2] += 1
+        return {
+            task: (waiting, queued, running) for task, (waiting, queued, running) in found.items()
+        }
+
     @property
     def size(self) -> int:
         """Entries in memory, of items that have not ended."""

@@ -61,6 +61,20 @@ class Outbox:
         """Words on their way to one node, at most."""
         return max((len(lane.under_way) for lane in self._lanes.values()), default=0)
 
+    def queues(self) -> dict[NodeId, tuple[int, int]]:
+        """Return words that are not acknowledged, and the bytes of their bodies, by node."""
+        return {
+            node: (
+                len(lane.open),
+                sum(
+                    each.word.delivery.size_bytes
+                    for each in lane.open.values()
+                    if isinstance(each.word, Deliver)
+                ),
+            )
+            for node, lane in self._lanes.items()
+        }
+
     def credits(self) -> dict[NodeId, int]:
         """Return how many more words may be put under way, by node; never negative."""
         return {

@@ -23,6 +23,7 @@ import psutil
 from jupiter.agent.agent import AgentConfig
 from jupiter.agent.identity import OWNER, is_locked, read_identity
 from jupiter.aio.clock import monotonic_s
+from jupiter.aio.log import Level, last_words
 from jupiter.aio.tls import Identity
 from jupiter.errors import AgentError
 from jupiter.interfaces.engine import AgentHandle, AgentWatcher, Capabilities
@@ -50,16 +51,19 @@ class LocalEngine:
     Args:
         root: Folder for the data of all agents, which stays when they end; a temporary one, which
             does not, where none is named.
-        orphan_s: As for `AgentConfig`.
+        orphan_s: As for `AgentConfig`, like what follows.
     """
 
     name = "local"
     capabilities = Capabilities(shapes_links=True, scales_speed=True, is_loopback=True)
 
-    def __init__(self, root: Path | None = None, orphan_s: float = 0.0) -> None:
+    def __init__(
+        self, root: Path | None = None, orphan_s: float = 0.0, log_level: Level = "info"
+    ) -> None:
         self._is_temporary = root is None
         self._root = root.absolute() if root is not None else None
         self._orphan_s = orphan_s
+        self._log_level = log_level
         self._processes: dict[NodeId, _Process] = {}
         self._caches: dict[NodeId, Path] = {}
         self._watchers: list[asyncio.Task[None]] = []
@@ -86,6 +90,7 @@ class LocalEngine:
                 slowdown=fastest / node.speed,
                 cache_bytes=cache_bytes,
                 identity=identities.get(node.name),
+                log_level=self._log_level,
             )
             for node in network.nodes
         ]
@@ -294,8 +299,8 @@ class _Process:
 
 
 def _end_of(log: Path) -> str:
-    """Return the last lines that an agent wrote to its error output."""
+    """Return the last errors that an agent told of."""
     try:
-        return log.read_text(errors="replace")[-1500:].strip()
+        return last_words(log.read_text(errors="replace")[-10_000:])[-1500:].strip()
     except OSError:
         return ""

@@ -54,18 +54,47 @@ class _Head(msgspec.Struct):
     version: int
     scheduler: str
     mapping: dict[TaskId, NodeId]
+    run: str = ""
+    started_at: float = 0.0
+
+
+class _Accepted(msgspec.Struct):
+    item: ItemId
+    name: str
+    time_s: float
 
 
 _KINDS: dict[str, type[Any]] = {
     "run": _Head,
+    "accepted": _Accepted,
     "ended": ItemRecord,
     "task": TaskRecord,
     "transfer": TransferRecord,
 }
 
 
-def loads(text: str, file: str) -> Recording:
-    """Return what a trace tells of a run.
+class Trace(msgspec.Struct, frozen=True):
+    """What a trace holds, record by record.
+
+    Attributes:
+        run: Id of the run.
+        started_at: Wall time of the first acceptance, seconds since 1970.
+        scheduler: That made the mapping.
+        mapping: Node of every task.
+        items: In the order of their numbers, those that never ended, too.
+    """
+
+    run: str
+    started_at: float
+    scheduler: str
+    mapping: dict[TaskId, NodeId]
+    items: tuple[ItemRecord, ...]
+    tasks: tuple[TaskRecord, ...]
+    transfers: tuple[TransferRecord, ...]
+
+
+def read(text: str, file: str) -> Trace:
+    """Return all that a trace holds.
 
     Args:
         text: As `dumps` writes it.
@@ -88,15 +117,42 @@ def loads(text: str, file: str) -> Recording:
         raise _not_ours(file, 1, "the first line does not say so")
     if last != "end":
         raise _not_ours(file, len(text.splitlines()), "the last line is missing")
-    items = sorted(found["ended"], key=lambda item: int(item.item))
+    lost = {
+        each.item: ItemRecord(each.item, each.name, each.time_s, each.time_s, None, "lost")
+        for each in found["accepted"]
+    }
+    items = lost | {item.item: item for item in found["ended"]}
+    head = found["run"][0]
+    return Trace(
+        run=head.run,
+        started_at=head.started_at,
+        scheduler=head.scheduler,
+        mapping=head.mapping,
+        items=tuple(sorted(items.values(), key=lambda item: int(item.item))),
+        tasks=tuple(found["task"]),
+        transfers=tuple(found["transfer"]),
+    )
+
+
+def loads(text: str, file: str) -> Recording:
+    """Return what a trace tells of a run, in the form in which it can be run again.
+
+    Args:
+        text: As `dumps` writes it.
+        file: Its name, for errors.
+
+    Raises:
+        InputError: It is no such trace, or its end is missing.
+    """
+    trace = read(text, file)
+    items = [item for item in trace.items if item.done_s is not None]
     first_s = min((item.offered_s for item in items), default=0.0)
     attempts: dict[tuple[TaskId, ItemId], list[TaskRecord]] = {}
-    for each in found["task"]:
+    for each in trace.tasks:
         attempts.setdefault((each.task, each.item), []).append(each)
-    head = found["run"][0]
     return Recording(
-        scheduler=head.scheduler,
-        mapping={task: node for task, node in head.mapping.items() if not task.startswith("@")},
+        scheduler=trace.scheduler,
+        mapping={task: node for task, node in trace.mapping.items() if not task.startswith("@")},
         names=tuple(item.name for item in items),
         offered_s=tuple(item.offered_s - first_s for item in items),
         attempts={
@@ -112,7 +168,7 @@ def loads(text: str, file: str) -> Recording:
         },
         size_bytes={
             (each.source_task, each.target_task, each.item): each.size_bytes
-            for each in found["transfer"]
+            for each in trace.transfers
         },
     )
 

@@ -10,6 +10,8 @@ from jupiter.model import messages as msg
 from jupiter.model.ids import NodeId, item_id
 from jupiter.model.run import ItemRecord, TaskRecord, TransferRecord
 
+OnFacts = Callable[[NodeId, msg.Facts], None]
+
 
 class Collector:
     """The facts of one run.
@@ -21,6 +23,7 @@ class Collector:
         on_broken: Called with a reason when an agent cannot go on.
         on_changed: Called when home's agent decided anew who takes part.
         on_noted: Called with what went wrong and was dealt with.
+        on_facts: Called with everything that is new, as it was said.
     """
 
     def __init__(
@@ -31,6 +34,7 @@ class Collector:
         on_broken: Callable[[str], None],
         on_changed: Callable[[msg.Changed], None] = lambda fact: None,
         on_noted: Callable[[str], None] = lambda note: None,
+        on_facts: OnFacts = lambda node, facts: None,
     ) -> None:
         self._clock_offset_s = clock_offset_s
         self._on_item = on_item
@@ -38,6 +42,7 @@ class Collector:
         self._on_broken = on_broken
         self._on_changed = on_changed
         self._on_noted = on_noted
+        self._on_facts = on_facts
         self._last: dict[tuple[NodeId, int], int] = {}
         self._accepted: dict[int, msg.Accepted] = {}
         self._ended: dict[int, msg.Ended] = {}
@@ -82,6 +87,7 @@ class Collector:
                     self._on_changed(fact)
                 case msg.Noted(note=note):
                     self._on_noted(note)
+        self._on_facts(node, facts)
         return True
 
     @property

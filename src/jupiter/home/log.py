@@ -57,14 +57,23 @@ class FactLog:
 
     def read(self) -> Iterator[tuple[NodeId, msg.Facts]]:
         """Yield all that was written down."""
-        for payload in entries.scan(self._path.read_bytes()).payloads:
-            if not _is_end(payload):
-                line = _DECODER.decode(payload)
-                yield line.node, line.facts
+        yield from read_facts(self._path)
 
     def close(self) -> None:
         """Write nothing more."""
         os.close(self._fd)
+
+
+def read_facts(path: Path) -> Iterator[tuple[NodeId, msg.Facts]]:
+    """Yield what is written down; somebody else may be writing.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    for payload in entries.scan(path.read_bytes()).payloads:
+        if not _is_end(payload):
+            line = _DECODER.decode(payload)
+            yield line.node, line.facts
 
 
 def _is_end(payload: memoryview) -> bool:

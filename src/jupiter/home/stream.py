@@ -13,7 +13,7 @@ from jupiter.control.membership import spread
 from jupiter.control.plan import plan_tasks
 from jupiter.errors import AgentError, JupiterError, RunError
 from jupiter.home.bundle import code_of
-from jupiter.home.collector import Collector
+from jupiter.home.collector import Collector, OnFacts
 from jupiter.home.controller import Controller, Listener
 from jupiter.model import messages as msg
 from jupiter.model.app import Application
@@ -72,6 +72,7 @@ class StreamOrder:
         durability: As for `RunSettings`.
         log: Keeps the facts of the run; None where nobody will ask for them again.
         is_resumed: Agents may be at work on the run already.
+        on_facts: Hears of all that agents report, old facts first where the run is resumed.
     """
 
     run: str
@@ -88,6 +89,7 @@ class StreamOrder:
     durability: Literal["none", "ingress", "hop"] = "none"
     log: Log | None = None
     is_resumed: bool = False
+    on_facts: OnFacts = lambda node, facts: None
 
 
 @dataclass(frozen=True)
@@ -234,6 +236,7 @@ async def stream(
         crew.fail,
         crew.change,
         crew.notes.append,
+        order.on_facts,
     )
     if order.log is not None and order.is_resumed:
         for node, facts in order.log.read():

@@ -13,6 +13,7 @@ from jupiter.model.ids import NodeId, TaskId
 from jupiter.model.items import Outcome, TaskPlan
 from jupiter.model.profile import ResourceSample
 from jupiter.model.run import TaskRecord, TransferRecord
+from jupiter.model.status import NodeStatus
 from jupiter.model.words import Word
 
 PROTOCOL = 4
@@ -294,6 +295,12 @@ class TakeSample(Message, frozen=True):
     id: int
 
 
+class Watch(Message, frozen=True):
+    """How does this node stand? Answered with `Watched`; changes nothing, so anybody may ask."""
+
+    id: int
+
+
 # -- agent to home -----------------------------------------------------------------------------
 
 
@@ -352,6 +359,13 @@ class Sampled(Message, frozen=True):
 
     id: int
     sample: ResourceSample
+
+
+class Watched(Message, frozen=True):
+    """How this node stands."""
+
+    id: int
+    status: NodeStatus
 
 
 class Accepted(msgspec.Struct, frozen=True, tag=True, array_like=True):
@@ -444,6 +458,8 @@ AnyMessage = (
     | StopRun
     | ProbeLink
     | TakeSample
+    | Watch
+    | Watched
     | Done
     | Failure
     | Attached
@@ -463,8 +479,9 @@ Order = (
     | StopRun
     | ProbeLink
     | TakeSample
+    | Watch
 )
-Answer = Done | Failure | Attached | Took | Probed | Sampled
+Answer = Done | Failure | Attached | Took | Probed | Sampled | Watched
 
 _DECODER = msgspec.msgpack.Decoder(AnyMessage)
 _ENCODER = msgspec.msgpack.Encoder()

@@ -15,6 +15,7 @@ from jupiter.aio.clock import wall_s
 from jupiter.aio.tls import Identity, Tls, derive
 from jupiter.errors import Fault, InputError
 from jupiter.home.bundle import Bundle, code_of, deploy, read_bundle
+from jupiter.home.collector import OnFacts
 from jupiter.home.controller import Controller
 from jupiter.home.stream import Log, StreamOrder, stream
 from jupiter.interfaces.engine import Engine
@@ -232,6 +233,7 @@ class Session:
         watch: Watch | None = None,
         log: Log | None = None,
         resumed: str = "",
+        on_facts: OnFacts = lambda node, facts: None,
     ) -> RunRecord:
         """Stream items through a schedule.
 
@@ -244,6 +246,7 @@ class Session:
             watch: Told of the progress.
             log: Keeps the facts, so that another session can go on with the stream.
             resumed: Id of the run of an earlier session that this one goes on with.
+            on_facts: As for `StreamOrder`.
 
         Raises:
             TaskError: The code of a task cannot be loaded.
@@ -268,6 +271,7 @@ class Session:
                 durability=self._settings.durability,
                 log=log,
                 is_resumed=bool(resumed),
+                on_facts=on_facts,
             ),
             (watch or Watch()).item,
         )

@@ -13,10 +13,13 @@ from typing import Protocol
 from jupiter.costs.gather import gather
 from jupiter.errors import Fault, InputError
 from jupiter.formats import cluster
+from jupiter.home.collector import OnFacts
 from jupiter.home.log import FactLog
 from jupiter.interfaces.engine import Engine
 from jupiter.interfaces.store import Samples, Store
+from jupiter.model import messages as msg
 from jupiter.model.app import Application
+from jupiter.model.ids import NodeId
 from jupiter.model.network import Network
 from jupiter.model.profile import Profiles
 from jupiter.model.run import Prediction, Report, RunRecord
@@ -56,6 +59,7 @@ class Job:
         state: Where the state of the main run is kept; None where it cannot be resumed.
         cluster: File of the network, for the state.
         engine: Name of the engine, for the state.
+        on_facts: Hears of all that agents report of the main run.
     """
 
     app: Application
@@ -68,6 +72,7 @@ class Job:
     state: StateFolder | None = None
     cluster: str = ""
     engine: str = "local"
+    on_facts: OnFacts = lambda node, facts: None
 
 
 def network_digest(network: Network) -> str:
@@ -187,7 +192,12 @@ async def _stream(
             prediction=prediction,
             watch=Watch(item=tick),
             log=log,
+            on_facts=_ignore if state is None else job.on_facts,
         )
+
+
+def _ignore(node: NodeId, facts: msg.Facts) -> None:
+    """Take no note of what is streamed only for comparison."""
 
 
 def _state_of(
@@ -259,6 +269,7 @@ async def resume(job: Job, state: State, engine: Engine, screen: Screen | None =
                 watch=Watch(item=tick),
                 log=job.state.log(),
                 resumed=state.run,
+                on_facts=job.on_facts,
             )
     job.state.remove()
     return Report(
