@@ -173,7 +173,7 @@ class PeerLink:
 
     def _lose(self) -> None:
         if not self._is_lost:
-            get_log().warning("link.lost", peer=self._peer.node)
+            get_log().warning("link.lost", peer=self.peer.node)
         words, self._words, self._bodies = self._words, None, None
         self._is_lost = True
         is_short = monotonic_s() - self._opened_s < SHORT_S

@@ -90,7 +90,6 @@ class LocalEngine:
                 slowdown=fastest / node.speed,
                 cache_bytes=cache_bytes,
                 identity=identities.get(node.name),
-                log_level=self._log_level,
             )
             for node in network.nodes
         ]
@@ -143,6 +142,7 @@ class LocalEngine:
             cache_dir=self._cache_of(node.name),
             cache_bytes=cache_bytes,
             identity=identity,
+            log_level=self._log_level,
         )
 
     def _command(self, config: AgentConfig) -> tuple[str, ...]:

@@ -9,7 +9,8 @@ from typing import Literal, Self
 import msgspec
 
 from jupiter.agent.identity import Identity, is_locked, read_identity
-from jupiter.aio.channel import BodySink, Channel, connect
+from jupiter.aio.bodies import BodySink
+from jupiter.aio.channel import Channel, connect
 from jupiter.errors import TransferError
 from jupiter.model import messages as msg
 from jupiter.model.ids import NodeId
