@@ -124,7 +124,6 @@ def test_misbehaving_items_fail_and_the_others_and_the_agents_go_on(
             assert item.status == "done", f"{kind}: {item.detail}"
             (name,) = item.results
             assert (tmp_path / "out" / name).read_text() == f"after {kind}"
-    trees = find_trees()
-    for tree in {trees.pids, trees.memory, trees.unified} - {""}:
+    for tree in find_trees().folders:
         left = {path.name.split("-")[2] for path in Path(tree).glob("jupiter-*")}
         assert not left & agents

@@ -113,9 +113,11 @@ class Agent:
         self._probe_number = 0
         self._runs: dict[str, AgentRun] = {}
         self._jobs: set[asyncio.Task[None]] = set()
+        environments = Environments(self._data / "venvs")
         self._house = House(
-            Cells(find_trees()),
-            Environments(self._data / "venvs"),
+            # The agent has no children but workers, and those that build environments.
+            Cells(find_trees(), lambda: not environments.is_building),
+            environments,
             level=0 if config.isolation == "none" else 1,
             is_demanded=config.isolation == "full",
             slowdown=config.slowdown,

@@ -140,10 +140,11 @@ class WorkerPool:
         for each in (logs, *inputs, *outputs):
             each.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._crews = {code.task: _Crew(code, TaskLog(logs / f"{code.task}.log")) for code in codes}
-        self._app_dir = app_dir
-        self._folder = folder
-        self._inputs = inputs
-        self._outputs = outputs
+        # The working folder of workers is another than the agent's.
+        self._app_dir = app_dir.absolute()
+        self._folder = folder.absolute()
+        self._inputs = inputs.absolute()
+        self._outputs = outputs.absolute()
         self._house = house
         self._count = 0
         self._busy: dict[Worker, Running] = {}
@@ -255,7 +256,7 @@ class WorkerPool:
             level=house.level,
             output_bytes=code.output_bytes or OUTPUT_BYTES,
         )
-        cell = house.cells.new(PROCESSES_MAX, code.memory_bytes)
+        cell = house.cells.new(PROCESSES_MAX, code.memory_bytes, code.cores)
         worker = Worker(code, place, cell, house.cells, crew.log, is_timed=house.slowdown > 1)
         crew.alive.add(worker)
 
