@@ -103,7 +103,7 @@ class Agent:
         self._on_orphaned = on_orphaned
         self._token = bytes.fromhex(config.token)
         self._tls = Tls(config.identity) if config.identity is not None else None
-        self._data = Path(config.data_dir)
+        self._data = Path(config.data_dir).absolute()
         self._server: asyncio.Server | None = None
         self._home: Channel | None = None
         self._channels: set[Channel] = set()
