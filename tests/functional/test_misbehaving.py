@@ -74,7 +74,7 @@ def after(inputs, output_dir):
     (output_dir / "done").write_text("after " + inputs[0].read_text())
 """
 WORDS = {
-    "bomb": ("time limit", "more than its memory of 256 MiB"),
+    "bomb": ("time limit", "more than its memory of 256 MiB"),  # whichever comes first
     "hog": ("more than its memory of 256 MiB", "MemoryError"),
     "busy": ("time limit",),
     "endless": ("time limit",),

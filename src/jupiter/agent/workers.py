@@ -143,8 +143,8 @@ class WorkerPool:
         # The working folder of workers is another than the agent's.
         self._app_dir = app_dir.absolute()
         self._folder = folder.absolute()
-        self._inputs = inputs.absolute()
-        self._outputs = outputs.absolute()
+        self._inputs = tuple([each.absolute() for each in inputs])
+        self._outputs = tuple([each.absolute() for each in outputs])
         self._house = house
         self._count = 0
         self._busy: dict[Worker, Running] = {}
