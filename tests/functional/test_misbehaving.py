@@ -80,7 +80,7 @@ WORDS = {
     "endless": ("time limit",),
     "flood": (),
     "orphans": ("orphans are left",),
-    "disk": ("and its limit is 8 MiB",),
+    "disk": ("and its limit is 8 MiB", "more than its memory of 256 MiB"),  # it may lie in memory
     "crash": ("SIGABRT",),
     "good": (),
 }

@@ -121,6 +121,7 @@ class Agent:
             level=0 if config.isolation == "none" else 1,
             is_demanded=config.isolation == "full",
             slowdown=config.slowdown,
+            cache_bytes=config.cache_bytes,
         )
 
     async def start(self) -> int:

@@ -20,8 +20,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from jupiter.aio.clock import wall_s
+
 REMOVE_S = 0.02
 """Time between two looks at groups whose processes are ending."""
+OLD_S = 60.0
+"""A group that is empty after that time is not one that a worker is about to enter."""
 _OWN = re.compile(r"jupiter-(\d+)-(\d+)-(\d+)\.\d+")
 _OOM = re.compile(rb"^oom_kill (\d+)", re.MULTILINE)
 
@@ -169,12 +173,17 @@ class Cells:
             await self._emptied.wait()
 
     def sweep(self) -> int:
-        """Kill and remove what agents of this machine left that are no more; return how many."""
+        """Kill and remove what agents of this machine left that are no more; return how many.
+
+        Those of other process namespaces cannot be asked for; of them, what is old and empty goes.
+        """
         count = 0
         for tree in self._trees.folders:
             for match in filter(None, map(_OWN.fullmatch, os.listdir(tree))):
                 namespace, pid, start = map(int, match.groups())
-                if namespace == _namespace() and _start_ticks(pid) != start:
+                if namespace != _namespace():
+                    _remove_old(f"{tree}/{match[0]}")
+                elif _start_ticks(pid) != start:
                     count += 1
                     folder = f"{tree}/{match[0]}"
                     if not _remove(folder):
@@ -288,6 +297,12 @@ def _remove(folder: str) -> bool:
         _kill(folder)
         return False
     return True
+
+
+def _remove_old(folder: str) -> None:
+    with contextlib.suppress(OSError):  # the kernel refuses where there are processes in it
+        if wall_s() - os.stat(folder).st_mtime > OLD_S:
+            os.rmdir(folder)
 
 
 def _namespace() -> int:

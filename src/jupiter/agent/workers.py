@@ -91,6 +91,7 @@ class House:
         level: Of isolation.
         is_demanded: A worker that lacks a part of it may not run.
         slowdown: Times that this node is slower than the machine it is emulated on; 1 or more.
+        cache_bytes: Of outputs that may lie in memory; the kernel counts them as the worker's.
     """
 
     cells: Cells
@@ -98,6 +99,7 @@ class House:
     level: int = 1
     is_demanded: bool = False
     slowdown: float = 1.0
+    cache_bytes: int = 0
 
 
 @dataclass(eq=False)
@@ -256,7 +258,8 @@ class WorkerPool:
             level=house.level,
             output_bytes=code.output_bytes or OUTPUT_BYTES,
         )
-        cell = house.cells.new(PROCESSES_MAX, code.memory_bytes, code.cores)
+        memory_bytes = code.memory_bytes and code.memory_bytes + house.cache_bytes
+        cell = house.cells.new(PROCESSES_MAX, memory_bytes, code.cores)
         worker = Worker(code, place, cell, house.cells, crew.log, is_timed=house.slowdown > 1)
         crew.alive.add(worker)
 
