@@ -78,9 +78,8 @@ class Bench:
 
 
 def groups() -> set[str]:
-    folders = {TREES.pids, TREES.memory, TREES.unified} - {""}
     mine = f"-{os.getpid()}-"
-    return {str(p) for f in folders for p in Path(f).glob("jupiter-*") if mine in p.name}
+    return {str(p) for f in TREES.folders for p in Path(f).glob("jupiter-*") if mine in p.name}
 
 
 def descendants() -> set[int]:

@@ -16,6 +16,7 @@ import sys
 import msgspec
 
 from jupiter.agent.agent import Agent, AgentConfig
+from jupiter.agent.isolation import adopt_orphans
 from jupiter.aio.log import get_log
 from jupiter.errors import JupiterError
 
@@ -49,6 +50,7 @@ async def serve() -> None:
 def main() -> None:
     """Start."""
     os.umask(0o077)
+    adopt_orphans()  # of workers, to be ended
     # What is loaded now stays for ever: the collector need not look at it again and again.
     gc.collect()
     gc.freeze()

@@ -110,7 +110,7 @@ class Agent:
         self._on_orphaned = on_orphaned
         self._token = bytes.fromhex(config.token)
         self._tls = Tls(config.identity) if config.identity is not None else None
-        self._data = Path(config.data_dir)
+        self._data = Path(config.data_dir).absolute()
         self._books = Books(config.node, config.cores, self._data)
         self._server: asyncio.Server | None = None
         self._scraped: asyncio.Server | None = None
@@ -122,12 +122,15 @@ class Agent:
         self._probe_number = 0
         self._runs: dict[str, AgentRun] = {}
         self._jobs: set[asyncio.Task[None]] = set()
+        environments = Environments(self._data / "venvs")
         self._house = House(
-            Cells(find_trees()),
-            Environments(self._data / "venvs"),
+            # The agent has no children but workers, and those that build environments.
+            Cells(find_trees(), lambda: not environments.is_building),
+            environments,
             level=0 if config.isolation == "none" else 1,
             is_demanded=config.isolation == "full",
             slowdown=config.slowdown,
+            cache_bytes=config.cache_bytes,
         )
 
     async def start(self) -> int:

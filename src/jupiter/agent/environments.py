@@ -35,7 +35,7 @@ class Environments:
     """
 
     def __init__(self, root: Path, kept_max: int = KEPT_MAX) -> None:
-        self._root = root
+        self._root = root.absolute()
         self._kept_max = kept_max
         self._building: dict[str, asyncio.Task[None]] = {}
         self._users: Counter[str] = Counter()
@@ -63,6 +63,11 @@ class Environments:
         os.utime(folder / _DONE)
         self._users[python] += 1
         return python
+
+    @property
+    def is_building(self) -> bool:
+        """Whether processes run that build one."""
+        return bool(self._building)
 
     def leave(self, python: str) -> None:
         """Note that one who asked for an interpreter needs it no more."""

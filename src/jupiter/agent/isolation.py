@@ -66,6 +66,12 @@ def die_with_parent() -> None:
         ctypes.CDLL(None).prctl(_SET_DEATH_SIGNAL, signal.SIGKILL)
 
 
+def adopt_orphans() -> None:
+    """Become the parent of all processes below this one whose parent has ended."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_SET_SUBREAPER, 1, 0, 0, 0)
+
+
 def seal(setup: Mapping[str, Any]) -> list[str]:
     """Close this process in; return what could not be done, one sentence each.
 
@@ -78,7 +84,7 @@ def seal(setup: Mapping[str, Any]) -> list[str]:
         return [f"{sys.platform} has no means of isolation that are known here"]
     libc = ctypes.CDLL(None, use_errno=True)
     os.umask(0o077)
-    libc.prctl(_SET_SUBREAPER, 1, 0, 0, 0)
+    adopt_orphans()
     _write("/proc/self/oom_score_adj", str(OOM_SCORE))
     lacks = _enter(setup["groups"], setup["memory_bytes"])
     _limit(setup)
@@ -111,7 +117,7 @@ def _enter(groups: Iterable[tuple[str, Mapping[str, str]]], memory_bytes: int) -
         except OSError:
             continue
         kinds = {
-            "pids" if name == "pids.max" else "memory"
+            name.partition(".")[0]
             for name, value in values.items()
             if _write(f"{folder}/{name}", value)
         }

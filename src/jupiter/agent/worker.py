@@ -15,7 +15,7 @@ from shutil import rmtree
 import msgspec
 
 from jupiter.agent import worker_main
-from jupiter.agent.cells import Cell, Cells
+from jupiter.agent.cells import Cell, Cells, end_tree
 from jupiter.agent.printed import Printed, TaskLog
 from jupiter.aio.log import line_of
 from jupiter.errors import TaskError
@@ -178,6 +178,7 @@ class Worker:
             theirs.close()
             self._printed.close_writing_end()
         self._socket.setblocking(False)
+        cells.known.add(self._process.pid)
         self._pidfd = os.pidfd_open(self._process.pid)
         loop.add_reader(self._pidfd, self._died)
         loop.add_reader(self._socket, self._readable)
@@ -232,12 +233,9 @@ class Worker:
         if not self.is_alive:
             return
         self.is_alive = False
-        if self._process.poll() is None:
-            try:
-                os.killpg(self._process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                self._process.kill()
         self._cell.kill()
+        if self._process.poll() is None:
+            end_tree(self._process.pid)
 
     # -- what happens --------------------------------------------------------------------------
 
@@ -322,7 +320,9 @@ class Worker:
         text = self._printed.end(self._title)
         shown = text[-SHOWN_BYTES:].decode(errors="replace")
         self._printed.close()
+        self._cells.known.discard(self._process.pid)
         self._cells.end(self._cell)
+        self._cells.end_orphans()
         rmtree(self.place.temporary, ignore_errors=True)
         if not self.ready.done():
             self.ready.set_exception(

@@ -92,6 +92,7 @@ class House:
         level: Of isolation.
         is_demanded: A worker that lacks a part of it may not run.
         slowdown: Times that this node is slower than the machine it is emulated on; 1 or more.
+        cache_bytes: Of outputs that may lie in memory; the kernel counts them as the worker's.
     """
 
     cells: Cells
@@ -99,6 +100,7 @@ class House:
     level: int = 1
     is_demanded: bool = False
     slowdown: float = 1.0
+    cache_bytes: int = 0
 
 
 @dataclass(eq=False)
@@ -141,10 +143,11 @@ class WorkerPool:
         for each in (logs, *inputs, *outputs):
             each.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._crews = {code.task: _Crew(code, TaskLog(logs / f"{code.task}.log")) for code in codes}
-        self._app_dir = app_dir
-        self._folder = folder
-        self._inputs = inputs
-        self._outputs = outputs
+        # The working folder of workers is another than the agent's.
+        self._app_dir = app_dir.absolute()
+        self._folder = folder.absolute()
+        self._inputs = tuple([each.absolute() for each in inputs])
+        self._outputs = tuple([each.absolute() for each in outputs])
         self._house = house
         self._count = 0
         self._log = get_log(run=folder.name)
@@ -261,7 +264,8 @@ class WorkerPool:
             level=house.level,
             output_bytes=code.output_bytes or OUTPUT_BYTES,
         )
-        cell = house.cells.new(PROCESSES_MAX, code.memory_bytes)
+        memory_bytes = code.memory_bytes and code.memory_bytes + house.cache_bytes
+        cell = house.cells.new(PROCESSES_MAX, memory_bytes, code.cores)
         worker = Worker(code, place, cell, house.cells, crew.log, is_timed=house.slowdown > 1)
         crew.alive.add(worker)
         log = self._log.bind(task=code.task, pid=worker.pid)
