@@ -140,11 +140,11 @@ class PeerLink:
 
     async def close(self) -> None:
         """Stop sending and drop everything."""
+        words, self._words, self._bodies = self._words, None, None
         jobs = [*self._jobs, *([self._pump] if self._pump is not None else [])]
         for job in jobs:
             job.cancel()
         await asyncio.gather(*jobs, return_exceptions=True)
-        words, self._words = self._words, None
         if words is not None:
             words.close()
         self._forget()

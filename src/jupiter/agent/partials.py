@@ -7,15 +7,14 @@ import hashlib
 import os
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import Protocol
 
 from jupiter.aio.clock import monotonic_s
 from jupiter.model.ids import ItemId, TaskId
 from jupiter.model.items import Attempt, Delivery, Part
 
-SYNC_BYTES = 1 << 26
+SYNC_BYTES = 1 << 25
 """A durable body is synced this often, so that little is left to sync at its end."""
 PARTIALS_MAX = 32
 PARTIAL_BYTES_MAX = 8 << 30
@@ -43,10 +42,10 @@ class Strand:
     def __init__(self, threads: Executor) -> None:
         self._threads = threads
         self._loop = asyncio.get_running_loop()
-        self._jobs: deque[tuple[Callable[[], str], Callable[[str], None]]] = deque()
+        self._jobs: deque[tuple[Callable[[], None], Callable[[], None]]] = deque()
         self._is_running = False
 
-    def put(self, work: Callable[[], str], then: Callable[[str], None]) -> None:
+    def put(self, work: Callable[[], None], then: Callable[[], None]) -> None:
         """Do work in a thread after all work before it; then call `then` in the loop."""
         self._jobs.append((work, then))
         if not self._is_running:
@@ -57,16 +56,16 @@ class Strand:
         work, then = self._jobs.popleft()
 
         def job() -> None:
-            result = work()
+            work()
             if not self._loop.is_closed():
-                self._loop.call_soon_threadsafe(done, result)
+                self._loop.call_soon_threadsafe(done)
 
-        def done(result: str) -> None:
+        def done() -> None:
             if self._jobs:
                 self._next()
             else:
                 self._is_running = False
-            then(result)
+            then()
 
         try:
             self._threads.submit(job)
@@ -74,108 +73,194 @@ class Strand:
             self._jobs.clear()
 
 
-@dataclass(eq=False)
-class Partial:
-    """What is here of one body.
+class _Files:
+    """The files of one body, written one after the other; in threads, never two at once."""
 
-    Attributes:
-        folder: Where its parts are, named by their index; nothing else is in it.
-        taken_bytes: Of the body, written or about to be.
-        fault: Why it will never be complete; empty where it may be.
-        owner: Who adds to it now.
-    """
+    def __init__(self, folder: str, parts: tuple[Part, ...], threads: Executor | None) -> None:
+        self._folder = folder
+        self._parts = parts
+        self._threads = threads  # None: nothing is synced
+        self._index = -1
+        self._left = 0
+        self._unsynced = 0
+        self._syncing: Future[None] | None = None
+        self._fd = -1
+        self.error: OSError | None = None
 
-    folder: str
-    parts: tuple[Part, ...]
-    is_durable: bool
-    strand: Strand
-    taken_bytes: int = 0
-    fault: str = ""
-    error: OSError | None = None
-    owner: Owner | None = None
-    kept_s: float = 0.0
-    _index: int = -1
-    _left: int = 0
-    _unsynced: int = 0
-    _fd: int = -1
-    _digest: hashlib._Hash = field(default_factory=hashlib.sha256)
-    _whole: hashlib._Hash | None = None
-
-    def __post_init__(self) -> None:
-        if not all(part.digest for part in self.parts):
-            self._whole = hashlib.sha256()
-
-    @property
-    def paths(self) -> list[str]:
-        """Where the parts are."""
-        return [f"{self.folder}/{k}" for k in range(len(self.parts))]
-
-    # What follows runs in threads, never two at once.
-
-    def write(self, data: memoryview) -> str:
-        """Add bytes; return the fault of this body."""
+    def write(self, data: memoryview) -> None:
+        """Add bytes."""
         try:
-            if self._whole is not None and not self.fault:
-                self._whole.update(data)
-            while data and not self.fault:
+            while data and self.error is None:
                 if not self._left:
                     self._next()
                     continue
                 piece = data[: self._left]
                 write_all(self._fd, piece)
-                if self.parts[self._index].digest:
-                    self._digest.update(piece)
                 self._left -= len(piece)
                 self._unsynced += len(piece)
                 data = data[len(piece) :]
-                if self.is_durable and self._unsynced >= SYNC_BYTES:
-                    self._unsynced = 0
-                    os.fdatasync(self._fd)
+                if self._unsynced >= SYNC_BYTES:
+                    self._sync_aside()
         except OSError as error:
             self.error = error
-            self.fault = self.fault or f"it cannot be written: {error}"
-        return self.fault
 
-    def complete(self, digest: bytes) -> str:
-        """Check everything; return the fault of this body."""
+    def complete(self) -> None:
+        """Close the last file; make those that have no bytes."""
         try:
-            while not self.fault and self._index + 1 < len(self.parts):
+            while self.error is None and self._index + 1 < len(self._parts):
                 self._next()
-            self._close()
+            if self.error is None:
+                self._close_part()
         except OSError as error:
             self.error = error
-            self.fault = self.fault or f"it cannot be written: {error}"
-        if not self.fault and self._whole is not None and self._whole.digest() != digest:
-            self.fault = "the digest of the body is not that of its bytes"
-        return self.fault
 
-    def close(self) -> str:
+    def close(self) -> None:
         """Close the file under way."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
-        return self.fault
 
     def _next(self) -> None:
-        self._close()
-        if self.fault:
-            return
+        self._close_part()
         self._index += 1
-        self._left = self.parts[self._index].size_bytes
+        self._left = self._parts[self._index].size_bytes
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
-        self._fd = os.open(f"{self.folder}/{self._index}", flags, 0o600)
-        self._digest = hashlib.sha256()
+        self._fd = os.open(f"{self._folder}/{self._index}", flags, 0o600)
 
-    def _close(self) -> None:
-        """Close the part that is complete, and compare its digest."""
-        if self._index < 0:
-            return
-        part = self.parts[self._index]
-        if self.is_durable and self._fd >= 0:
+    def _close_part(self) -> None:
+        if self._threads is not None and self._fd >= 0:
+            if self._syncing is not None:
+                self._syncing.result()
+                self._syncing = None
             os.fdatasync(self._fd)
         self.close()
-        if part.digest and self._digest.hexdigest() != part.digest:
-            self.fault = self.fault or not_equal(part)
+
+    def _sync_aside(self) -> None:
+        """Have what was written so far go to the disk, while more comes."""
+        if self._threads is not None and (self._syncing is None or self._syncing.done()):
+            if self._syncing is not None:
+                self._syncing.result()  # an error is told once only
+            self._unsynced = 0
+            self._syncing = self._threads.submit(_sync, os.dup(self._fd))
+
+
+class _Digests:
+    """The digests of one body and its parts; in threads, never two at once."""
+
+    def __init__(self, parts: tuple[Part, ...]) -> None:
+        self._parts = parts
+        self._index = -1
+        self._left = 0
+        self._digest = hashlib.sha256()
+        self._whole = None if all(part.digest for part in parts) else hashlib.sha256()
+        self.fault = ""
+
+    def update(self, data: memoryview) -> None:
+        """Add bytes."""
+        if self._whole is not None:
+            self._whole.update(data)
+        while data and not self.fault:
+            if not self._left:
+                self._next()
+                continue
+            piece = data[: self._left]
+            if self._parts[self._index].digest:
+                self._digest.update(piece)
+            self._left -= len(piece)
+            data = data[len(piece) :]
+
+    def complete(self, digest: bytes) -> None:
+        """Compare what is left, and the whole with its own digest where parts have none."""
+        while not self.fault and self._index + 1 < len(self._parts):
+            self._next()
+        if not self.fault:
+            self._compare()
+        if not self.fault and self._whole is not None and self._whole.digest() != digest:
+            self.fault = "the digest of the body is not that of its bytes"
+
+    def _next(self) -> None:
+        self._compare()
+        self._index += 1
+        self._left = self._parts[self._index].size_bytes
+        self._digest = hashlib.sha256()
+
+    def _compare(self) -> None:
+        if self._index >= 0:
+            part = self._parts[self._index]
+            if part.digest and self._digest.hexdigest() != part.digest:
+                self.fault = not_equal(part)
+
+
+class Partial:
+    """What is here of one body.
+
+    Args:
+        folder: Where its parts are, named by their index; nothing else is in it.
+        parts: What they shall be.
+        threads: That write and hash.
+        is_durable: Whether files are synced.
+
+    Attributes:
+        taken_bytes: Of the body, written or about to be.
+        fault: Why it will never be complete; empty where it may be.
+        owner: Who adds to it now.
+        kept_s: When it was cut.
+    """
+
+    def __init__(
+        self, folder: str, parts: tuple[Part, ...], threads: Executor, *, is_durable: bool
+    ) -> None:
+        self.folder = folder
+        self.paths = [f"{folder}/{k}" for k in range(len(parts))]
+        self._files = _Files(folder, parts, threads if is_durable else None)
+        self._digests = _Digests(parts)
+        self._writing = Strand(threads)
+        self._hashing = Strand(threads)
+        self._dropped = ""
+        self.taken_bytes = 0
+        self.owner: Owner | None = None
+        self.kept_s = 0.0
+
+    @property
+    def fault(self) -> str:
+        """Why it will never be complete; empty where it may be."""
+        error = self._files.error
+        return self._dropped or self._digests.fault or (f"not written: {error}" if error else "")
+
+    @property
+    def error(self) -> OSError | None:
+        """Why it cannot be written."""
+        return self._files.error
+
+    def put(self, data: memoryview, then: Callable[[], None]) -> None:
+        """Write and hash bytes, both at once; call `then` when they are needed no more."""
+        self.taken_bytes += len(data)
+        left = 2
+
+        def done() -> None:
+            nonlocal left
+            left -= 1
+            if not left:
+                then()
+
+        self._writing.put(lambda: self._files.write(data), done)
+        self._hashing.put(lambda: self._digests.update(data), done)
+
+    def complete(self, digest: bytes, then: Callable[[], None]) -> None:
+        """Check everything; then call `then`."""
+        self._writing.put(
+            self._files.complete,
+            lambda: self._hashing.put(lambda: self._digests.complete(digest), then),
+        )
+
+    def drop(self, reason: str, then: Callable[[], None]) -> None:
+        """Take nothing more; call `then` when nothing is open any more."""
+        self._dropped = self._dropped or reason
+        self._writing.put(self._files.close, then)
+
+    def close(self) -> None:
+        """Close what is open; its threads have ended."""
+        self._files.close()
 
 
 class Partials:
@@ -211,8 +296,9 @@ class Partials:
             self._drop(identity)
             found = None
         if found is None:
-            strand = Strand(self._threads)
-            found = Partial(self._new_folder(), delivery.parts, self._is_durable, strand)
+            found = Partial(
+                self._new_folder(), delivery.parts, self._threads, is_durable=self._is_durable
+            )
             self._found[identity] = found
         if found.owner is not None:
             found.owner.lose()  # a connection that is dead, and does not know it yet
@@ -234,16 +320,13 @@ class Partials:
     def drop(self, partial: Partial) -> None:
         """Remove what came."""
         self.take(partial)
-        partial.fault = partial.fault or "it was dropped"
-        partial.strand.put(partial.close, lambda _: self._done_with(partial.folder))
+        partial.drop("it was dropped", lambda: self._done_with(partial.folder))
 
     def close(self) -> None:
         """Forget everything; the folders are removed with the run."""
         self._is_closed = True
         if self._timer is not None:
             self._timer.cancel()
-        for partial in self._found.values():
-            partial.fault = partial.fault or "the run was stopped"
         self._threads.shutdown(wait=True, cancel_futures=True)
         for partial in self._found.values():
             partial.close()
@@ -277,6 +360,13 @@ class Partials:
         if kept and not self._is_closed:
             wait_s = max(0.0, kept[0][1].kept_s - oldest_s)
             self._timer = asyncio.get_running_loop().call_later(wait_s, self._tidy)
+
+
+def _sync(fd: int) -> None:
+    try:
+        os.fdatasync(fd)
+    finally:
+        os.close(fd)
 
 
 def write_all(fd: int, data: memoryview) -> None:

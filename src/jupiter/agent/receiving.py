@@ -18,7 +18,7 @@ from jupiter.errors import TransferError
 from jupiter.model.items import Delivery, Part
 
 BUFFER_BYTES = 1 << 20
-BUFFERS = 3
+BUFFERS = 4
 """Of one body: one is received into while the others wait, or are written."""
 
 
@@ -191,7 +191,7 @@ class BodyFiles(BodySink):
         self._hand_over()
         partial = self._partial
         if partial is not None:
-            partial.strand.put(lambda: partial.complete(digest), lambda _: self._completed(partial))
+            partial.complete(digest, lambda: self._completed(partial))
 
     def abort(self) -> None:
         """Keep what came."""
@@ -212,11 +212,12 @@ class BodyFiles(BodySink):
         if not partial.fault:
             self._on_finish(partial.folder, partial.paths)
             return
+        fault, error = partial.fault, partial.error
         self._partials.drop(partial)
-        if partial.error is not None:
-            self._on_error(partial.error)
+        if error is not None:
+            self._on_error(error)
         else:
-            self._on_spoilt(partial.fault)
+            self._on_spoilt(fault)
 
     def _hand_over(self) -> None:
         buffer, self._buffer = self._buffer, None
@@ -230,12 +231,11 @@ class BodyFiles(BodySink):
             if buffer is not None:
                 self._free.append(buffer)
             return
-        partial.taken_bytes += len(data)
 
-        def written(_: str) -> None:
+        def done() -> None:
             if buffer is not None:
                 self._free.append(buffer)
                 if self.resume is not None:
                     self.resume()
 
-        partial.strand.put(lambda: partial.write(data), written)
+        partial.put(data, done)

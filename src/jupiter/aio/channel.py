@@ -435,7 +435,11 @@ async def connect(
     except OSError as error:
         reason = error.strerror or error
         raise TransferError(f"cannot connect to {host} port {port}: {reason}") from error
-    await channel.ready
+    try:
+        await channel.ready
+    except BaseException:
+        channel.abort()
+        raise
     return channel
 
 
