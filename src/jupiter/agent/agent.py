@@ -536,7 +536,7 @@ class Agent:
         )
 
     def _pool_for(self, order: msg.Prepare) -> WorkerPool:
-        roots = self._place(order.run).spool_roots(order, self._config.node)
+        roots = self._place(order.run).spool_roots
         return WorkerPool(
             order.code,
             self._data / "apps" / order.bundle,

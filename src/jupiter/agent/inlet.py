@@ -139,7 +139,8 @@ class Inlet:
         if not self._is_copied:
             return "", tuple([Part(Path(path).name, os.stat(path).st_size) for path in paths])
         hit("input.copy")
-        folder = self._spool.new_folder("given")
+        size = sum([os.stat(path).st_size for path in paths])
+        folder = self._spool.new_folder("given", size)
         try:
             parts = tuple([_copy(path, folder) for path in paths])
         except BaseException:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from jupiter.agent.journal import Found, Journal
-from jupiter.agent.spool import Spool
+from jupiter.agent.spool import MEMORY_MARK, Spool
 from jupiter.control.compaction import Worth, weigh
 from jupiter.model import actions as act
 from jupiter.model import events as ev
@@ -23,7 +23,7 @@ from jupiter.model.items import Delivery, Part
 
 INLINE_BYTES = 1 << 16
 """Contents up to this size go into the journal: one sync instead of three. A larger file costs
-more to write twice than to sync on its own."""
+more to write twice than to sync on its own. What lies in memory goes there at any size."""
 
 
 @dataclass
@@ -79,7 +79,8 @@ class Keeper:
 
         if not persist.is_synced:
             return self._journal.append(record, kept, place)
-        if files.size_bytes <= INLINE_BYTES:
+        in_memory = MEMORY_MARK in place
+        if files.size_bytes <= INLINE_BYTES or in_memory:
             bodies = [Path(path).read_bytes() for path in files.paths]
             self._journal.sync(record, kept, place=place, bodies=bodies)
         else:

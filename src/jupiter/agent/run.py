@@ -17,11 +17,11 @@ from jupiter.agent.config import config_of
 from jupiter.agent.facts import FactBook
 from jupiter.agent.inlet import Inlet
 from jupiter.agent.journal import FULL, Journal
-from jupiter.agent.keeper import Keeper
+from jupiter.agent.keeper import INLINE_BYTES, Keeper
 from jupiter.agent.outgoing import Outgoing
 from jupiter.agent.partials import Partials
 from jupiter.agent.receiving import BodyFiles, Discard, body_fault, write_parts
-from jupiter.agent.spool import MEMORY_FILE_BYTES, Spool
+from jupiter.agent.spool import MEMORY_FILE_BYTES, Memory, Spool
 from jupiter.agent.status import Tally, run_status
 from jupiter.agent.workers import Ended, Request, Running, WorkerPool
 from jupiter.aio.bodies import BodySink
@@ -58,8 +58,8 @@ class Place:
         folder: For everything of the run; made where it does not exist.
         incarnation: As for `NodeConfig`.
         life: Of the process, as for `FactBook`.
-        cache: Folder in memory for files that may be lost with the machine; None where there is
-            none.
+        cache: Folder in memory, for files that may be lost with the machine or are small enough
+            to be in the journal, too; None where there is none.
         cache_bytes: That may be used of it.
         tally: Counts what happens.
     """
@@ -73,15 +73,18 @@ class Place:
     cache_bytes: int = 0
     tally: Tally = field(default_factory=Tally)
 
-    def spool_roots(self, order: msg.Prepare, node: NodeId) -> tuple[Path, ...]:
-        """Return where the files of a run are: on the disk and, where that will do, in memory."""
+    @property
+    def spool_roots(self) -> tuple[Path, ...]:
+        """Where the files of a run are: on the disk and, where that will do, in memory."""
         disk = self.folder / "spool"
+        return (disk,) if self.cache is None else (disk, self.cache)
+
+    def memory_file_bytes(self, order: msg.Prepare) -> int:
+        """Return how large a file in memory may be."""
         may_be_lost = order.durability == "none" or (
-            order.durability == "ingress" and node != order.home
+            order.durability == "ingress" and self.node != order.home
         )
-        if self.cache is None or not may_be_lost:
-            return (disk,)
-        return (disk, self.cache)
+        return MEMORY_FILE_BYTES if may_be_lost else INLINE_BYTES
 
 
 class Agency(Protocol):
@@ -130,8 +133,8 @@ class AgentRun:
         self._place = place
         self._pool = pool
         self._agency = agency
-        disk, *memory = place.spool_roots(prepare, place.node)
-        self._spool = Spool(disk, memory[0] if memory else None, place.cache_bytes)
+        memory = Memory(place.cache, place.cache_bytes, place.memory_file_bytes(prepare))
+        self._spool = Spool(place.spool_roots[0], memory)
         self._partials = Partials(
             lambda: self._spool.new_folder("out", MEMORY_FILE_BYTES + 1),
             self._spool.discard,
@@ -322,7 +325,7 @@ class AgentRun:
     @property
     def spool_roots(self) -> tuple[str, ...]:
         """Folders of the files."""
-        return tuple(map(str, self._place.spool_roots(self.prepare, self._node)))
+        return tuple(map(str, self._place.spool_roots))
 
     def status(self) -> RunStatus:
         """Return how this run stands here, but for its files."""

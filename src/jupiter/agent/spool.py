@@ -15,6 +15,7 @@ import os
 import shutil
 import stat
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from hashlib import file_digest
 from pathlib import Path
 from typing import Literal
@@ -55,23 +56,38 @@ class _Inputs:
         self.attempts: dict[TaskId, Attempt] = {}
 
 
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """A folder in memory: making a file there costs a tenth of what it costs on a disk.
+
+    Attributes:
+        root: None where there is none.
+        bytes_max: That may be there at once.
+        file_bytes_max: Larger files go to the disk.
+    """
+
+    root: Path | None = None
+    bytes_max: int = 0
+    file_bytes_max: int = MEMORY_FILE_BYTES
+
+
 class Spool:
     """Names, links, moves and removes the files of a run.
 
     Args:
         root: Folder of the run on this node; made here, removed by `remove`.
-        memory: Another one, in memory, for what may be lost with the machine; None where nothing
-            may. Making a file there costs a tenth.
-        memory_max: Bytes that may be there at once.
+        memory: For small files.
     """
 
-    def __init__(self, root: Path, memory: Path | None = None, memory_max: int = 0) -> None:
+    def __init__(self, root: Path, memory: Memory | None = None) -> None:
+        memory = memory or Memory()
         self._root = str(root)
-        self._memory = str(memory) if memory is not None else ""
-        self._memory_max = memory_max
+        self._memory = str(memory.root) if memory.root is not None else ""
+        self._memory_max = memory.bytes_max
+        self._memory_file_max = memory.file_bytes_max
         self._memory_used = 0
         self._memory_sizes: dict[str, int] = {}
-        for each in filter(None, (root, memory)):
+        for each in filter(None, (root, memory.root)):
             for kind in ("in", "out", "given"):
                 Path(each, kind).mkdir(parents=True, mode=0o700, exist_ok=True)
         self._folders = 0
@@ -226,7 +242,7 @@ class Spool:
             kind: What for; by default for an attempt to write into, or for a body.
             size_bytes: That will be written there, as far as is known.
         """
-        is_small = size_bytes <= MEMORY_FILE_BYTES
+        is_small = size_bytes <= self._memory_file_max
         if self._memory and is_small and self._memory_used + size_bytes <= self._memory_max:
             above = f"{self._memory}/{kind}"
         else:
@@ -509,5 +525,9 @@ def _fault(paths: Sequence[str], parts: Sequence[Part]) -> str:
 def _link(source: str, target: str) -> None:
     try:
         os.link(source, target)
+    except FileExistsError:  # it came before a restart
+        if not os.path.samefile(source, target):
+            os.unlink(target)
+            _link(source, target)
     except OSError:  # another file system, or one without links
         shutil.copyfile(source, target)
