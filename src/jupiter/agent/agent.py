@@ -17,13 +17,14 @@ import psutil
 from jupiter.agent import metrics
 from jupiter.agent.cells import Cells, find_trees
 from jupiter.agent.environments import Environments
-from jupiter.agent.identity import ORDER, OWNER, PEERS, Home, write_safely
+from jupiter.agent.identity import OWNER, PEERS, Home, write_safely
 from jupiter.agent.link import Owner, PeerLink
 from jupiter.agent.outgoing import Outgoing
 from jupiter.agent.receiving import Discard, OneFile
-from jupiter.agent.run import AgentRun, Place
+from jupiter.agent.run import AgentRun
+from jupiter.agent.runs import Runs
 from jupiter.agent.status import Books
-from jupiter.agent.workers import House, WorkerPool
+from jupiter.agent.workers import House
 from jupiter.aio import failpoints, scrape
 from jupiter.aio.bodies import BodySink
 from jupiter.aio.channel import Channel, listen
@@ -120,7 +121,6 @@ class Agent:
         self._callers: dict[NodeId, Channel] = {}
         self._probes: dict[int, asyncio.Future[float]] = {}
         self._probe_number = 0
-        self._runs: dict[str, AgentRun] = {}
         self._jobs: set[asyncio.Task[None]] = set()
         environments = Environments(self._data / "venvs")
         self._house = House(
@@ -131,6 +131,16 @@ class Agent:
             is_demanded=config.isolation == "full",
             slowdown=config.slowdown,
             cache_bytes=config.cache_bytes,
+        )
+        self._runs = Runs(
+            config.node,
+            config.cores,
+            self._disk,
+            cache=Path(config.cache_dir) if config.cache_dir else None,
+            cache_bytes=config.cache_bytes,
+            house=self._house,
+            books=self._books,
+            agency=self,
         )
 
     async def start(self) -> int:
@@ -157,7 +167,7 @@ class Agent:
         """End everything that this agent started; what is written down stays."""
         for job in list(self._jobs):
             job.cancel()
-        for run in self._runs.values():
+        for run in self._runs:
             run.stop()
         await self._house.cells.emptied()
         for link in self._links.values():
@@ -172,7 +182,7 @@ class Agent:
         if not self._runs:
             shutil.rmtree(self._data, ignore_errors=True)
         self._disk.close()
-        self._log.info("agent.stopped", runs=list(self._runs))
+        self._log.info("agent.stopped", runs=list(self._runs.names))
 
     def die(self, reason: str) -> None:
         """End this process at once: what is on the disk is what counts from now on."""
@@ -197,45 +207,7 @@ class Agent:
         with suppress(OSError, msgspec.MsgspecError):
             peers = msgspec.json.decode((self._data / PEERS).read_bytes(), type=msg.SetPeers)
             self._links = self._links_to(peers)
-        for path in sorted((self._data / "runs").glob(f"*/{ORDER}")):
-            try:
-                order = msgspec.json.decode(path.read_bytes(), type=msg.Prepare)
-            except (OSError, msgspec.MsgspecError):
-                shutil.rmtree(path.parent, ignore_errors=True)  # it was never prepared to the end
-                continue
-            self._restore_run(order)
-
-    def _restore_run(self, order: msg.Prepare) -> None:
-        is_home = order.home == self._config.node
-        # What was not synced may be gone: of a node between the ends nothing was, by agreement.
-        cache = self._place(order.run).cache
-        is_cut = self._disk.is_new_boot or (cache is not None and not cache.exists())
-        is_stale = is_cut and order.durability == "ingress"
-        if not (is_stale and not is_home):
-            pool = self._pool_for(order)
-            run = AgentRun(order, self._place(order.run), pool, self)
-            try:
-                run.start()
-            except TransferError as error:
-                run.stop()
-                if is_home:  # nobody else has what is missing
-                    run.broken(str(error))
-                    self._runs[order.run] = run
-                    return
-            else:
-                self._runs[order.run] = run
-                return
-        self._quarantine(order.run)
-        self._disk.renew()
-        self._begin_run(msgspec.structs.replace(order, is_late=True), self._new_pool(order))
-
-    def _quarantine(self, run: str) -> None:
-        """Put aside what is damaged, for whoever wants to know why."""
-        folder = self._data / "quarantine"
-        folder.mkdir(exist_ok=True, mode=0o700)
-        target = folder / f"{run}-{self._disk.identity.life}"
-        (self._data / "runs" / run).rename(target)
-        self._log.warning("run.quarantined", run=run, folder=str(target))
+        self._runs.restore()
 
     def _new_channel(self) -> Channel:
         channel = Channel(self, self._token, self._config.node)
@@ -255,7 +227,7 @@ class Agent:
                 run = self._runs.get(name)
                 if run is not None:  # else it was stopped, or is not prepared yet
                     try:
-                        run.receive(message, body, channel.peer)
+                        run.intake.receive(message, body, channel.peer)
                     except OSError as error:
                         run.broken(f"node {self._config.node}: {error}")
             case msg.Again(run=name):
@@ -287,7 +259,7 @@ class Agent:
                 self._books.traffic(channel.peer).receive(size)
                 if run is None:
                     return Discard(lambda: None, size)
-                return run.receive_long(message, size, channel.peer)
+                return run.intake.receive_long(message, size, channel.peer)
             case msg.Probe(number=number):
                 return Discard(lambda: channel.send(msg.Got(number, monotonic_s())))
             case msg.PutFile() if channel.peer_role == "control":
@@ -330,17 +302,17 @@ class Agent:
             run.damaged(number)
 
     def _gone(self, node: NodeId) -> None:
-        for run in list(self._runs.values()):
+        for run in self._runs:
             run.tell(ev.Gone(node))
 
     def _connected(self, node: NodeId) -> None:
         self._books.traffic(node).reconnects += 1
         self._log.info("link.connected", peer=node)
-        for run in list(self._runs.values()):
+        for run in self._runs:
             run.tell(ev.Connected(node))
 
     def _broken(self, reason: str) -> None:
-        for run in self._runs.values():
+        for run in self._runs:
             run.broken(reason)
 
     # -- home ----------------------------------------------------------------------------------
@@ -363,7 +335,7 @@ class Agent:
             case msg.SetPeers():
                 self._answer(channel, message.id, self._set_peers(message))
             case msg.Prepare():
-                self._answer(channel, message.id, self._prepare(message))
+                self._answer(channel, message.id, self._runs.prepare(message))
             case msg.ProbeLink():
                 self._answer(channel, message.id, self._probe(message))
             case msg.TakeSample(id=order):
@@ -380,8 +352,9 @@ class Agent:
     ) -> None:
         match message:
             case msg.FactsTaken(run=name, number=number):
-                if name in self._runs:
-                    self._runs[name].facts.taken(number)
+                run = self._runs.get(name)
+                if run is not None:
+                    run.facts.taken(number)
             case msg.Offer(id=order, run=name, first=first, inputs=inputs):
                 self._in_run(
                     channel, order, name, lambda run: msg.Took(order, run.offer(first, inputs))
@@ -391,7 +364,7 @@ class Agent:
             case msg.Recall(id=order, run=name):
                 self._in_run(channel, order, name, AgentRun.recall)
             case msg.StopRun(id=order, run=name):
-                self._stop_run(name)
+                self._runs.stop(name)
                 channel.send(msg.Done(order))
 
     def _attach(self, channel: Channel, order: int) -> None:
@@ -400,23 +373,9 @@ class Agent:
         if self._orphaning is not None:
             self._orphaning.cancel()
             self._orphaning = None
-        channel.send(msg.Attached(order, self._disk.identity.incarnation, tuple(self._runs)))
-        for run in self._runs.values():
+        channel.send(msg.Attached(order, self._disk.identity.incarnation, self._runs.names))
+        for run in self._runs:
             run.facts.again()
-
-    def _stop_run(self, name: str) -> None:
-        run = self._runs.pop(name, None)
-        if run is not None:
-            run.stop()
-            self._log.info("run.stopped", run=name)
-        self._books.close(name)
-        hit("run.stop")
-        folder = self._data / "runs" / name
-        (folder / ORDER).unlink(missing_ok=True)  # first: without it nothing is restored
-        shutil.rmtree(folder, ignore_errors=True)
-        if self._config.cache_dir:
-            shutil.rmtree(Path(self._config.cache_dir, name), ignore_errors=True)
-        hit("run.removed")
 
     def _in_run(
         self, channel: Channel, order: int, name: str, do: Callable[[AgentRun], msg.Message | None]
@@ -473,79 +432,6 @@ class Agent:
             if peer.node not in same
         }
 
-    async def _prepare(self, order: msg.Prepare) -> None:
-        if order.run in self._runs:
-            return
-        hit("run.prepare")
-        if order.is_late:
-            self._disk.renew()  # whatever this node was told of the run before is lost
-        pool = self._new_pool(order)
-        here = [task for task, node in order.mapping.items() if node == self._config.node]
-        try:
-            if not order.is_late:
-                found = await asyncio.gather(*map(pool.start, here), return_exceptions=True)
-                for problem in found:
-                    if problem is not None:
-                        raise problem
-            self._begin_run(order, pool)
-        except BaseException:
-            pool.close()
-            raise
-        hit("run.prepared")
-
-    def _new_pool(self, order: msg.Prepare) -> WorkerPool:
-        """Return workers for a run of which nothing is to be left on the disk from earlier."""
-        place = self._place(order.run)
-        shutil.rmtree(place.folder, ignore_errors=True)
-        if place.cache is not None:
-            shutil.rmtree(place.cache, ignore_errors=True)
-        place.folder.mkdir(parents=True, mode=0o700)
-        return self._pool_for(order)
-
-    def _begin_run(self, order: msg.Prepare, pool: WorkerPool) -> None:
-        """Begin a run of which nothing is on the disk."""
-        place = self._place(order.run)
-        run = AgentRun(order, place, pool, self)
-        self._runs[order.run] = run
-        run.start()
-        self._say_lacks(run, pool)
-        if order.durability != "none":
-            # Last: a run with this file can be restored.
-            write_safely(place.folder / ORDER, msgspec.json.encode(order))
-
-    def _say_lacks(self, run: AgentRun, pool: WorkerPool) -> None:
-        if pool.lacks:
-            lacks = f"node {self._config.node} isolates tasks in part: {'; '.join(pool.lacks)}"
-            self._log.warning("isolation.in-part", run=run.name, lacks=list(pool.lacks))
-            run.note(lacks)
-
-    def _place(self, run: str) -> Place:
-        identity = self._disk.identity
-        folder = self._data / "runs" / run
-        node, cores = self._config.node, self._config.cores
-        cache = Path(self._config.cache_dir, run) if self._config.cache_dir else None
-        return Place(
-            node,
-            cores,
-            folder,
-            identity.incarnation,
-            identity.life,
-            cache,
-            self._config.cache_bytes,
-            self._books.tally_of(run),
-        )
-
-    def _pool_for(self, order: msg.Prepare) -> WorkerPool:
-        roots = self._place(order.run).spool_roots
-        return WorkerPool(
-            order.code,
-            self._data / "apps" / order.bundle,
-            self._data / "work" / order.run,
-            inputs=tuple(root / "in" for root in roots),
-            outputs=tuple(root / "out" for root in roots),
-            house=self._house,
-        )
-
     async def _probe(self, order: msg.ProbeLink) -> msg.Probed:
         link = self._links.get(order.target)
         if link is None or not link.is_data:
@@ -570,7 +456,7 @@ class Agent:
 
     async def _status(self) -> NodeStatus:
         life, has_home = self._disk.identity.life, self._home is not None
-        return await self._books.status(self._runs.values(), life=life, has_home=has_home)
+        return await self._books.status(self._runs, life=life, has_home=has_home)
 
     async def _watch(self, order: msg.Watch) -> msg.Watched:
         return msg.Watched(order.id, await self._status())
@@ -607,6 +493,7 @@ class Agent:
         unsafe = relative.is_absolute() or ".." in relative.parts or not relative.parts
         if unsafe or "/" in order.bundle or order.bundle in ("", ".", ".."):
             raise TransferError(f"application file {order.path!r} leaves its folder")
+        hit("bundle.file")
         path = self._data / "apps" / order.bundle / relative
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         return OneFile(

@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import errno
-import os
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from msgspec.structs import replace
 
+from jupiter.agent.attempts import Attempts, Reports
 from jupiter.agent.config import config_of
 from jupiter.agent.facts import FactBook
 from jupiter.agent.inlet import Inlet
-from jupiter.agent.journal import FULL, Journal
-from jupiter.agent.keeper import INLINE_BYTES, Keeper
+from jupiter.agent.intake import Intake
+from jupiter.agent.journal import Journal
+from jupiter.agent.keeper import Keeper
 from jupiter.agent.outgoing import Outgoing
-from jupiter.agent.partials import Partials
-from jupiter.agent.receiving import BodyFiles, Discard, body_fault, write_parts
-from jupiter.agent.spool import MEMORY_FILE_BYTES, Memory, Spool
-from jupiter.agent.status import Tally, run_status
-from jupiter.agent.workers import Ended, Request, Running, WorkerPool
-from jupiter.aio.bodies import BodySink
+from jupiter.agent.place import Agency, Place
+from jupiter.agent.spool import Memory, Spool
+from jupiter.agent.status import run_status
+from jupiter.agent.workers import WorkerPool
 from jupiter.aio.clock import monotonic_s
 from jupiter.aio.failpoints import hit
 from jupiter.aio.log import get_log, line_of
@@ -37,81 +34,9 @@ from jupiter.model import messages as msg
 from jupiter.model import records as rec
 from jupiter.model import words
 from jupiter.model.ids import INGRESS, SINK, ItemId, NodeId, TaskId, item_id
-from jupiter.model.items import Attempt, Delivery, Part, PartRef
+from jupiter.model.items import Delivery, Part, PartRef
 from jupiter.model.status import RunStatus
 from jupiter.model.view import View
-
-Key = tuple[TaskId, ItemId, Attempt]
-UNKNOWN_BYTES = 1 << 40
-"""What a task may write whose outputs nobody has seen yet."""
-FULL_WAIT_S = 0.5
-"""After which a sender whose delivery found a full disk is asked to say it again."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """The node of a run, and what the run may have of it.
-
-    Attributes:
-        node: Name.
-        cores: Executions of one core each that can run here at once.
-        folder: For everything of the run; made where it does not exist.
-        incarnation: As for `NodeConfig`.
-        life: Of the process, as for `FactBook`.
-        cache: Folder in memory, for files that may be lost with the machine or are small enough
-            to be in the journal, too; None where there is none.
-        cache_bytes: That may be used of it.
-        tally: Counts what happens.
-    """
-
-    node: NodeId
-    cores: int
-    folder: Path
-    incarnation: int
-    life: int
-    cache: Path | None = None
-    cache_bytes: int = 0
-    tally: Tally = field(default_factory=Tally)
-
-    @property
-    def spool_roots(self) -> tuple[Path, ...]:
-        """Where the files of a run are: on the disk and, where that will do, in memory."""
-        disk = self.folder / "spool"
-        return (disk,) if self.cache is None else (disk, self.cache)
-
-    def memory_file_bytes(self, order: msg.Prepare) -> int:
-        """Return how large a file in memory may be."""
-        may_be_lost = order.durability == "none" or (
-            order.durability == "ingress" and self.node != order.home
-        )
-        return MEMORY_FILE_BYTES if may_be_lost else INLINE_BYTES
-
-
-class Agency(Protocol):
-    """The agent, as a run sees it."""
-
-    def post(self, node: NodeId, out: Outgoing) -> None:
-        """Send a message to another node, as far as the way to it works."""
-
-    def report(self, message: msg.Facts) -> None:
-        """Tell home, if home is there."""
-
-    def die(self, reason: str) -> None:
-        """End this process at once, as after a power cut: its disk cannot be trusted."""
-
-
-class _Attempt:
-    """An attempt under way."""
-
-    __slots__ = ("execute_s", "folder", "input_name", "limit", "run", "running")
-
-    def __init__(self, run: act.Run, folder: str, input_name: str) -> None:
-        self.run = run
-        self.folder = folder
-        self.input_name = input_name
-        self.execute_s = monotonic_s()
-        self.running: Running | None = None
-        self.limit: asyncio.TimerHandle | None = None
 
 
 class AgentRun:
@@ -135,11 +60,6 @@ class AgentRun:
         self._agency = agency
         memory = Memory(place.cache, place.cache_bytes, place.memory_file_bytes(prepare))
         self._spool = Spool(place.spool_roots[0], memory)
-        self._partials = Partials(
-            lambda: self._spool.new_folder("out", MEMORY_FILE_BYTES + 1),
-            self._spool.discard,
-            is_durable=prepare.durability == "hop",
-        )
         self._tally = place.tally
         self._log = get_log(run=prepare.run)
         self._problem = ""
@@ -147,10 +67,14 @@ class AgentRun:
         self.facts = FactBook(prepare.run, place.node, agency.report, place.life)
         self._facts = self.facts
         self._machines = Node(self._config())
-        self._known = {plan.name for plan in prepare.tasks}
+        known = {plan.name for plan in prepare.tasks}
         self._inlet: Inlet | None = None
         if place.node == prepare.home:
-            self._known.add(SINK)
+            known.add(SINK)
+        self.intake = Intake(prepare, known, self._spool, self._facts, agency, self)
+        """Takes in what other nodes say."""
+        reports = Reports(self._facts, place.tally, self._log, self.tell)
+        self._attempts = Attempts(prepare, self._spool, pool, reports, self._is_damaged)
         self._keeper: Keeper | None = None
         if prepare.durability != "none":
             journal = Journal(place.folder / "journal", agency.die)
@@ -159,22 +83,17 @@ class AgentRun:
         self._is_stepping = False
         self._is_stopped = False
         self._timers: set[asyncio.TimerHandle] = set()
-        self._attempts: dict[Key, _Attempt] = {}
         self._jobs: set[asyncio.Task[None]] = set()
-        # Who said something of an epoch that is still to come; they are asked to say it again.
-        # What the last attempt of each task has written, to guess what the next will.
-        self._output_bytes: dict[TaskId, int] = {}
-        # What they write to files in memory would count against their limit.
-        self._limited = {code.task for code in prepare.code if code.memory_bytes}
         self._showing = 0
+        # Who said something of an epoch that is still to come; they are asked to say it again.
         self._early: dict[NodeId, None] = {}
         self._epoch = 1
         self._members = tuple(prepare.members)
         self._doing: dict[type, Callable[[Any], None]] = {
             act.Transmit: self._transmit,
             act.Hand: self._hand,
-            act.Run: self._run,
-            act.Kill: self._kill,
+            act.Run: self._attempts.run,
+            act.Kill: self._attempts.kill,
             act.SetTimer: self._set_timer,
             act.Start: self._start,
             act.Stop: self._stop,
@@ -286,14 +205,12 @@ class AgentRun:
         self._is_stopped = True
         for timer in self._timers:
             timer.cancel()
-        for attempt in self._attempts.values():
-            if attempt.limit is not None:
-                attempt.limit.cancel()
+        self._attempts.stop()
         for job in self._jobs:
             job.cancel()
         if self._inlet is not None:
             self._inlet.stop()
-        self._partials.close()
+        self.intake.stop()
         self._pool.close()
         self._facts.flush()
         if self._keeper is not None:
@@ -350,97 +267,12 @@ class AgentRun:
 
     # -- from other nodes ----------------------------------------------------------------------
 
-    def receive(self, message: msg.Say, body: bytes, sender: NodeId) -> None:
-        """Take in a word; its body, if any, is short and complete.
-
-        Raises:
-            TransferError: It cannot be what another node of this run says.
-        """
-        word = message.word
-        if isinstance(word, words.Deliver):
-            delivery = word.delivery
-            if self._wants(delivery, len(body)):
-                fault = body_fault(delivery.parts, body)
-                if fault:
-                    self._spoilt(message, sender, fault)
-                    return
-                try:
-                    self._store(delivery, body)
-                except OSError as error:
-                    self._spool.forget_inputs(delivery)
-                    self._refuse(sender, error)
-                    return
-                self._facts.transfer(delivery, sender, message.sent_s)
-        self._received(message, sender)
-
-    def _store(self, delivery: Delivery, body: bytes) -> None:
-        if delivery.parts and not self._spool.carry(delivery):
-            hit("body.write")
-            paths = self._spool.open_inputs(delivery)
-            write_parts(paths, [part.size_bytes for part in delivery.parts], body)
-            hit("body.written")
-
-    def _refuse(self, sender: NodeId, error: OSError) -> None:
-        """Take nothing while the disk is full: the sender keeps it, and is asked for it again."""
-        if error.errno not in FULL:
-            raise error
-        self._log.warning("disk.full", what="spool", sender=sender)
-
-        def ask() -> None:
-            self._timers.discard(handle)
-            self._agency.post(sender, Outgoing(msg.Again(self.name)))
-
-        handle = asyncio.get_running_loop().call_later(FULL_WAIT_S, ask)
-        self._timers.add(handle)
-
-    def receive_long(self, message: msg.Say, size: int, sender: NodeId) -> BodySink:
-        """Return where the long body of a delivery goes.
-
-        Raises:
-            TransferError: The word has no such body.
-        """
-        word = message.word
-        if not isinstance(word, words.Deliver):
-            raise TransferError(f"{type(word).__name__} has no body")
-        delivery = word.delivery
-        if not self._wants(delivery, size):
-            return Discard(lambda: self._received(message, sender), size)
-
-        def finish(folder: str, paths: list[str]) -> None:
-            # Meanwhile another epoch may have begun, or the same may have come another way.
-            if not self._is_stopped:
-                if self._machines.wants(delivery):
-                    self._spool.take_in(delivery, paths)
-                    self._facts.transfer(delivery, sender, message.sent_s)
-                self._spool.discard(folder)
-                self._received(message, sender)
-
-        return BodyFiles(
-            self._partials,
-            delivery,
-            on_finish=finish,
-            on_spoilt=lambda fault: self._spoilt(message, sender, fault),
-            on_error=lambda error: self._cannot_write(sender, error),
-        )
-
-    def _cannot_write(self, sender: NodeId, error: OSError) -> None:
-        try:
-            self._refuse(sender, error)
-        except OSError:
-            self.broken(f"node {self._node}: {error}")
-
-    def _spoilt(self, message: msg.Say, sender: NodeId, fault: str) -> None:
-        """Have a body sent again that is not what its digests say."""
-        self._agency.post(sender, Outgoing(msg.Spoilt(self.name, message.number, fault)))
-
-    def _wants(self, delivery: Delivery, size: int) -> bool:
-        if delivery.target not in self._known:
-            raise TransferError(f"there is no task {delivery.target} in run {self.name}")
-        if delivery.size_bytes != size:
-            raise TransferError(f"a delivery of {delivery.size_bytes} bytes has a body of {size}")
+    def wants(self, delivery: Delivery) -> bool:
+        """Return whether the parts of a delivery must be stored."""
         return self._machines.wants(delivery)
 
-    def _received(self, message: msg.Say, sender: NodeId) -> None:
+    def received(self, message: msg.Say, sender: NodeId) -> None:
+        """Take a word that has come with all its parts."""
         word = message.word
         if message.number and getattr(word, "epoch", 0) > self._machines.view.epoch:
             self._early[sender] = None
@@ -478,6 +310,7 @@ class AgentRun:
             self._is_stepping = False
         if machines.view.epoch > self._epoch:
             self._epoch = machines.view.epoch
+            hit("epoch.begin")
             members = list(machines.view.members)
             self._log.info("epoch.begun", epoch=self._epoch, members=members)
             self._tell_changes(machines.view)
@@ -513,9 +346,12 @@ class AgentRun:
             refs = send.refs
             if self._spool.has_unchecked and not self._are_sound(refs):
                 return
+            hit("word.send")
             size = send.word.delivery.size_bytes
             out = Outgoing(message, size, lambda: self._spool.paths_of(refs))
         else:
+            if isinstance(send.word, words.Ack):
+                hit("word.acknowledge")
             out = Outgoing(message)
         self._agency.post(send.node, out)
 
@@ -583,120 +419,23 @@ class AgentRun:
     def _drop_batches(self, drop: act.DropBatches) -> None:
         self._spool.drop_batches(drop.but)
 
-    # -- attempts ------------------------------------------------------------------------------
-
-    def _run(self, run: act.Run) -> None:
-        epoch = run.inputs[0].epoch
-        try:
-            names = self._spool.input_names(run.task, run.inputs)
-        except TransferError as error:
-            failed = ev.Failed(run.item, run.task, run.attempt, str(error), is_final=True)
-            self._events.append(failed)
-            return
-        if self._spool.has_unchecked:
-            parts = [part for each in run.inputs for part in each.parts]
-            stored = list(zip(names, parts, strict=True))
-            inputs_folder = self._spool.input_folder(run.task, run.item, epoch)
-            if self._is_damaged(run.task, run.item, inputs_folder, stored):
-                return
-        hit("attempt.run")
-        try:
-            folder = self._spool.new_folder("out", self._output_bytes.get(run.task, UNKNOWN_BYTES))
-        except OSError as problem:
-            self._events.append(_failed_by(run, problem))
-            return
-        request = Request(
-            run.item,
-            run.attempt[1],
-            names,
-            self._spool.input_folder(run.task, run.item, epoch),
-            folder,
-        )
-        key = (run.task, run.item, run.attempt)
-        attempt = self._attempts[key] = _Attempt(run, folder, names[0] if names else "")
-        attempt.running = self._pool.execute(
-            run.task, request, lambda ended: self._ended(attempt, ended)
-        )
-
-    def _ended(self, attempt: _Attempt, ended: Ended) -> None:
-        run = attempt.run
-        hit("attempt.end")
-        self._forget(run.task, run.item, run.attempt)
-        parts: tuple[Part, ...] = ()
-        error = ended.error
-        if not error:
-            try:
-                parts = self._spool.keep_outputs(run.task, run.item, attempt.folder, ended.outputs)
-                if run.task not in self._limited:
-                    self._output_bytes[run.task] = sum([part.size_bytes for part in parts])
-            except TaskError as problem:
-                error = str(problem)
-        self._count(attempt, error)
-        self._facts.attempt(
-            run,
-            execute_s=attempt.execute_s,
-            input_name=attempt.input_name,
-            parts=parts,
-            error=f"{error}\n{ended.detail}".strip() if error else "",
-        )
-        if error:
-            self._output_bytes.pop(run.task, None)
-            self._spool.discard(attempt.folder)
-            failed = ev.Failed(
-                run.item, run.task, run.attempt, error, ended.is_final, ended.is_disk_full
-            )
-            self.tell(failed)
-        else:
-            self.tell(ev.Finished(run.item, run.task, run.attempt, parts))
-
-    def _kill(self, kill: act.Kill) -> None:
-        attempt = self._forget(kill.task, kill.item, kill.attempt)
-        if attempt is None or attempt.running is None:
-            return
-        self._pool.kill(attempt.running)
-        self._spool.discard(attempt.folder)
-        error = "the attempt was killed: it ran too long, or no longer counted"
-        self._count(attempt, error)
-        self._facts.attempt(
-            attempt.run,
-            execute_s=attempt.execute_s,
-            input_name=attempt.input_name,
-            error=error,
-        )
-
-    def _count(self, attempt: _Attempt, error: str) -> None:
-        run = attempt.run
-        self._tally.attempt(run.task, run.item, monotonic_s() - attempt.execute_s, error)
-        if error:
-            fields = {"task": run.task, "item": run.item, "attempt": run.attempt[1]}
-            self._log.warning("attempt.failed", reason=line_of(error), **fields)
-
-    def _forget(self, task: TaskId, item: ItemId, number: Attempt) -> _Attempt | None:
-        attempt = self._attempts.pop((task, item, number), None)
-        if attempt is not None and attempt.limit is not None:
-            attempt.limit.cancel()
-        return attempt
+    # -- timers and workers ---------------------------------------------------------------------
 
     def _set_timer(self, action: act.SetTimer) -> None:
-        loop = asyncio.get_running_loop()
         timer = action.timer
         if timer.kind == "timeout":
-            # There is one for every attempt, and hardly any of them comes.
-            attempt = self._attempts.get((timer.task, timer.item, timer.attempt))
-            if attempt is not None:
-                attempt.limit = loop.call_later(action.delay_s, self.tell, ev.Due(timer))
+            self._attempts.limit(timer, action.delay_s)
             return
 
         def due() -> None:
             self._timers.discard(handle)
             self.tell(ev.Due(timer))
 
-        handle = loop.call_later(action.delay_s, due)
+        handle = asyncio.get_running_loop().call_later(action.delay_s, due)
         self._timers.add(handle)
 
-    # -- workers -------------------------------------------------------------------------------
-
     def _start(self, start: act.Start) -> None:
+        hit("workers.start")
         job = asyncio.ensure_future(self._start_workers(start.task))
         self._jobs.add(job)
         job.add_done_callback(self._jobs.discard)
@@ -707,9 +446,11 @@ class AgentRun:
         except (TaskError, OSError) as error:
             self.tell(ev.Unready(task, str(error)))
         else:
+            hit("workers.ready")
             self.tell(ev.Ready(task))
 
     def _stop(self, stop: act.Stop) -> None:
+        hit("workers.stop")
         self._pool.stop(stop.task)
 
     # -- the two ends --------------------------------------------------------------------------
@@ -757,9 +498,3 @@ class AgentRun:
 
     def _nothing(self, action: act.Action) -> None:
         """Carry out what has no effect here: everything is on disk from the start."""
-
-
-def _failed_by(run: act.Run, problem: OSError) -> ev.Failed:
-    """Return the end of an attempt that this node's disk is to blame for."""
-    reason = f"node cannot store its outputs: {os.strerror(problem.errno or errno.EIO)}"
-    return ev.Failed(run.item, run.task, run.attempt, reason, is_ours=problem.errno in FULL)
