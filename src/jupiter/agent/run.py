@@ -6,13 +6,14 @@ import asyncio
 import errno
 import os
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from msgspec.structs import replace
 
+from jupiter.agent.carrying import Arrivals
 from jupiter.agent.config import config_of
 from jupiter.agent.facts import FactBook
 from jupiter.agent.inlet import Inlet
@@ -140,6 +141,9 @@ class AgentRun:
         self._tally = place.tally
         self._log = get_log(run=prepare.run)
         self._problem = ""
+        self.arrivals = Arrivals(
+            lambda: self._spool.new_folder("out", MEMORY_FILE_BYTES + 1), self._spool.discard
+        )
         self._results = Path(prepare.results_dir)
         self.facts = FactBook(prepare.run, place.node, agency.report, place.life)
         self._facts = self.facts
@@ -356,6 +360,9 @@ class AgentRun:
         word = message.word
         if isinstance(word, words.Deliver):
             delivery = word.delivery
+            if message.placed:
+                self._begin_job(self._take_placed(message, delivery, sender))
+                return
             if self._wants(delivery, len(body)):
                 fault = body_fault(delivery.parts, body)
                 if fault:
@@ -403,22 +410,45 @@ class AgentRun:
         if not self._wants(delivery, size):
             return Discard(lambda: self._received(message, sender), size)
 
-        def finish(folder: str, paths: list[str]) -> None:
-            # Meanwhile another epoch may have begun, or the same may have come another way.
-            if not self._is_stopped:
-                if self._machines.wants(delivery):
-                    self._spool.take_in(delivery, paths)
-                    self._facts.transfer(delivery, sender, message.sent_s)
-                self._spool.discard(folder)
-                self._received(message, sender)
-
         return BodyFiles(
             self._partials,
             delivery,
-            on_finish=finish,
+            on_finish=lambda folder, paths: self._take_files(
+                message, delivery, sender, folder, paths
+            ),
             on_spoilt=lambda fault: self._spoilt(message, sender, fault),
             on_error=lambda error: self._cannot_write(sender, error),
         )
+
+    def _take_files(
+        self, message: msg.Say, delivery: Delivery, sender: NodeId, folder: str, paths: list[str]
+    ) -> None:
+        # Meanwhile another epoch may have begun, or the same may have come another way.
+        if self._is_stopped:
+            return
+        try:
+            if self._machines.wants(delivery):
+                self._spool.take_in(delivery, paths)
+                self._facts.transfer(delivery, sender, message.sent_s)
+            self._spool.discard(folder)
+        except OSError as error:
+            self._cannot_write(sender, error)
+        else:
+            self._received(message, sender)
+
+    async def _take_placed(self, message: msg.Say, delivery: Delivery, sender: NodeId) -> None:
+        """Take in what a transport has brought."""
+        number, parts = message.number, delivery.parts
+        arrived = await self.arrivals.take(sender, number, message.placed, parts)
+        if self._is_stopped:
+            return
+        if arrived is None:
+            self._spoilt(message, sender, "nothing was brought")
+        elif arrived.fault:
+            self._spool.discard(arrived.folder)
+            self._spoilt(message, sender, arrived.fault)
+        else:
+            self._take_files(message, delivery, sender, arrived.folder, arrived.paths)
 
     def _cannot_write(self, sender: NodeId, error: OSError) -> None:
         try:
@@ -694,7 +724,10 @@ class AgentRun:
     # -- workers -------------------------------------------------------------------------------
 
     def _start(self, start: act.Start) -> None:
-        job = asyncio.ensure_future(self._start_workers(start.task))
+        self._begin_job(self._start_workers(start.task))
+
+    def _begin_job(self, work: Coroutine[None, None, None]) -> None:
+        job = asyncio.ensure_future(work)
         self._jobs.add(job)
         job.add_done_callback(self._jobs.discard)
 
