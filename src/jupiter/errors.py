@@ -111,6 +111,12 @@ class TransferError(RunError):
     can_retry = True
 
 
+class TransferRefusedError(TransferError):
+    """Bytes did not arrive, and never will unless something is changed."""
+
+    can_retry = False
+
+
 class TaskError(RunError):
     """The code of a task failed.
 

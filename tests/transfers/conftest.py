@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from jupiter.agent.carrying import Arrivals
 from jupiter.agent.link import Owner, PeerLink
 from jupiter.agent.outgoing import Outgoing
 from jupiter.agent.partials import Partials
@@ -35,6 +36,9 @@ class Receiver:
         self._folder = folder
         self._folders = 0
         self.partials = Partials(self._new_folder, self._discard, is_durable=False)
+        self.arrivals = Arrivals(self._new_folder, self._discard)
+        self._jobs: list[asyncio.Task[None]] = []
+        self.placed = 0
         self.got: dict[int, list[bytes]] = {}
         self.order: list[int] = []
         self.spoilt: list[str] = []
@@ -76,7 +80,14 @@ class Receiver:
         return list(self._folder.iterdir())
 
     def on_message(self, channel: Channel, message: msg.AnyMessage, body: bytes) -> None:
+        if isinstance(message, msg.Where):
+            folder = self.arrivals.open(channel.peer, message.number)
+            channel.send(msg.There(message.run, message.number, folder))
+            return
         assert isinstance(message, msg.Say)
+        if message.placed:
+            self._jobs.append(asyncio.ensure_future(self._take(channel, message)))
+            return
         delivery = message.word.delivery  # type: ignore[union-attr]
         fault = body_fault(delivery.parts, body)
         if fault:
@@ -107,6 +118,22 @@ class Receiver:
             on_error=lambda error: self.spoilt.append(str(error)),
         )
 
+    async def _take(self, channel: Channel, message: msg.Say) -> None:
+        delivery = message.word.delivery  # type: ignore[union-attr]
+        arrived = await self.arrivals.take(
+            channel.peer, message.number, message.placed, delivery.parts
+        )
+        if arrived is None:
+            self._refuse(channel, message, "nothing was brought")
+            return
+        parts = [Path(path).read_bytes() for path in arrived.paths if not arrived.fault]
+        self._discard(arrived.folder)
+        if arrived.fault:
+            self._refuse(channel, message, arrived.fault)
+        else:
+            self.placed += 1
+            self._done(channel, message, parts)
+
     def on_closed(self, channel: Channel, reason: str) -> None:
         self.channels.discard(channel)
 
@@ -125,7 +152,13 @@ class Sender:
     """Says words until they are acknowledged, as a node does."""
 
     def __init__(
-        self, port: int, *, shape: Mapping[str, float] | None = None, tls: Tls | None = None
+        self,
+        port: int,
+        *,
+        shape: Mapping[str, float] | None = None,
+        tls: Tls | None = None,
+        transport: str = "native",
+        options: Mapping[str, str] | None = None,
     ) -> None:
         shape = shape or {}
         self.open: dict[int, Outgoing] = {}
@@ -142,6 +175,8 @@ class Sender:
             port,
             shape.get("bandwidth_bytes_per_s", 0.0),
             shape.get("latency_s", 0.0),
+            transport=transport,
+            options=dict(options or {}),
         )
         self.link = PeerLink(address, NodeId("here"), TOKEN, owner, tls)
 
@@ -171,6 +206,8 @@ class Sender:
     def _hear(self, channel: Channel, message: msg.AnyMessage, body: bytes) -> None:
         if isinstance(message, msg.Spoilt):
             self.link.spoilt(message)
+        elif isinstance(message, msg.There):
+            self.link.there(message)
         elif isinstance(message, msg.Say) and isinstance(message.word, words.Ack):
             self.open.pop(message.word.number, None)
             self.changed.set()

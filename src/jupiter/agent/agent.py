@@ -236,20 +236,30 @@ class Agent:
                     run.tell(ev.Connected(channel.peer))
             case msg.Probe(number=number):
                 channel.send(msg.Got(number, monotonic_s()))
-            case msg.Got() | msg.Spoilt():
+            case msg.Got() | msg.Spoilt() | msg.Where() | msg.There():
                 self._hear(channel, message)
             case _ if channel.peer_role == "control":
                 self._from_home(channel, message, body)
             case _:
                 raise TransferError(f"node {channel.peer} may not say {type(message).__name__}")
 
-    def _hear(self, channel: Channel, message: msg.Got | msg.Spoilt) -> None:
-        if isinstance(message, msg.Got):
-            arrival = self._probes.get(message.number)
-            if arrival is not None and not arrival.done():
-                arrival.set_result(message.at_s)
-        elif channel.peer in self._links:
-            self._links[channel.peer].spoilt(message)
+    def _hear(
+        self, channel: Channel, message: msg.Got | msg.Spoilt | msg.Where | msg.There
+    ) -> None:
+        match message:
+            case msg.Got(number=number, at_s=at_s):
+                arrival = self._probes.get(number)
+                if arrival is not None and not arrival.done():
+                    arrival.set_result(at_s)
+            case msg.Where(run=name, number=number):
+                run = self._runs.get(name)
+                if run is not None:
+                    folder = run.intake.arrivals.open(channel.peer, number)
+                    channel.send(msg.There(name, number, folder))
+            case msg.There() if channel.peer in self._links:
+                self._links[channel.peer].there(message)
+            case msg.Spoilt() if channel.peer in self._links:
+                self._links[channel.peer].spoilt(message)
 
     def on_long_message(self, channel: Channel, message: msg.AnyMessage, size: int) -> BodySink:
         """Return where a long body goes."""

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Collection
 from typing import Protocol
 
+from jupiter.agent.carrying import Arrivals
 from jupiter.agent.facts import FactBook
 from jupiter.agent.journal import FULL
 from jupiter.agent.outgoing import Outgoing
@@ -69,17 +70,22 @@ class Intake:
         self._log = get_log(run=order.run)
         self._is_stopped = False
         self._timers: set[asyncio.TimerHandle] = set()
-        self._partials = Partials(
-            lambda: spool.new_folder("out", MEMORY_FILE_BYTES + 1),
-            spool.discard,
-            is_durable=order.durability == "hop",
-        )
+        self._jobs: set[asyncio.Task[None]] = set()
+
+        def new_folder() -> str:
+            return spool.new_folder("out", MEMORY_FILE_BYTES + 1)
+
+        self._partials = Partials(new_folder, spool.discard, is_durable=order.durability == "hop")
+        self.arrivals = Arrivals(new_folder, spool.discard)
+        """Folders that transports bring bodies to."""
 
     def stop(self) -> None:
         """Take nothing more."""
         self._is_stopped = True
         for timer in self._timers:
             timer.cancel()
+        for job in self._jobs:
+            job.cancel()
         self._partials.close()
 
     def receive(self, message: msg.Say, body: bytes, sender: NodeId) -> None:
@@ -92,6 +98,11 @@ class Intake:
         word = message.word
         if isinstance(word, words.Deliver):
             delivery = word.delivery
+            if message.placed:
+                job = asyncio.ensure_future(self._take_placed(message, delivery, sender))
+                self._jobs.add(job)
+                job.add_done_callback(self._jobs.discard)
+                return
             if self._wants(delivery, len(body)):
                 fault = body_fault(delivery.parts, body)
                 if fault:
@@ -118,24 +129,46 @@ class Intake:
         delivery = word.delivery
         if not self._wants(delivery, size):
             return Discard(lambda: self._receiver.received(message, sender), size)
-
-        def finish(folder: str, paths: list[str]) -> None:
-            # Meanwhile another epoch may have begun, or the same may have come another way.
-            if not self._is_stopped:
-                if self._receiver.wants(delivery):
-                    self._spool.take_in(delivery, paths)
-                    hit("body.named")
-                    self._facts.transfer(delivery, sender, message.sent_s)
-                self._spool.discard(folder)
-                self._receiver.received(message, sender)
-
         return BodyFiles(
             self._partials,
             delivery,
-            on_finish=finish,
+            on_finish=lambda folder, paths: self._take_files(
+                message, delivery, sender, folder, paths
+            ),
             on_spoilt=lambda fault: self._spoilt(message, sender, fault),
             on_error=lambda error: self._cannot_write(sender, error),
         )
+
+    def _take_files(
+        self, message: msg.Say, delivery: Delivery, sender: NodeId, folder: str, paths: list[str]
+    ) -> None:
+        # Meanwhile another epoch may have begun, or the same may have come another way.
+        if self._is_stopped:
+            return
+        try:
+            if self._receiver.wants(delivery):
+                self._spool.take_in(delivery, paths)
+                hit("body.named")
+                self._facts.transfer(delivery, sender, message.sent_s)
+            self._spool.discard(folder)
+        except OSError as error:
+            self._cannot_write(sender, error)
+        else:
+            self._receiver.received(message, sender)
+
+    async def _take_placed(self, message: msg.Say, delivery: Delivery, sender: NodeId) -> None:
+        """Take in what a transport has brought."""
+        number, parts = message.number, delivery.parts
+        arrived = await self.arrivals.take(sender, number, message.placed, parts)
+        if self._is_stopped:
+            return
+        if arrived is None:
+            self._spoilt(message, sender, "nothing was brought")
+        elif arrived.fault:
+            self._spool.discard(arrived.folder)
+            self._spoilt(message, sender, arrived.fault)
+        else:
+            self._take_files(message, delivery, sender, arrived.folder, arrived.paths)
 
     def _wants(self, delivery: Delivery, size: int) -> bool:
         if delivery.target not in self._known:

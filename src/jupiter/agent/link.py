@@ -18,6 +18,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from jupiter.agent.carrying import Carrier
 from jupiter.agent.outgoing import Outgoing, Sending
 from jupiter.agent.shaping import DelayLine, Line
 from jupiter.aio.bodies import BodySink
@@ -30,6 +31,7 @@ from jupiter.kit import framing
 from jupiter.kit.backoff import delay_s
 from jupiter.model import messages as msg
 from jupiter.model.ids import NodeId
+from jupiter.transports.base import make_transport
 
 SLICE_BYTES = 1 << 22
 """Of one large body, before the next one has its turn: 4 ms at 1 GB/s."""
@@ -83,6 +85,9 @@ class PeerLink:
         token: Secret of the run.
         owner: Who hears of it.
         tls: Where connections are encrypted.
+
+    Raises:
+        InputError: The transport that its address names cannot be used.
     """
 
     def __init__(
@@ -117,6 +122,10 @@ class PeerLink:
         self._wake = asyncio.Event()
         self._jobs: set[asyncio.Task[None]] = set()
         self._pump: asyncio.Task[None] | None = None
+        transport = make_transport(peer.transport, peer.options)
+        self._carrier: Carrier | None = None
+        if transport is not None and not self._is_shaped:
+            self._carrier = Carrier(transport, peer.host, self._say, self._failed)
 
     def post(self, out: Outgoing) -> None:
         """Send a message as soon as the link allows, if it allows at all."""
@@ -138,8 +147,15 @@ class PeerLink:
         _remember(self._spoilt, key, count)
         self._begin(self._say_again(delay_s(count, first_s=FIRST_WAIT_S, most_s=MOST_WAIT_S)))
 
+    def there(self, message: msg.There) -> None:
+        """Note where the transport may bring a body to."""
+        if self._carrier is not None:
+            self._carrier.there(message)
+
     async def close(self) -> None:
         """Stop sending and drop everything."""
+        if self._carrier is not None:
+            await self._carrier.close()
         words, self._words, self._bodies = self._words, None, None
         jobs = [*self._jobs, *([self._pump] if self._pump is not None else [])]
         for job in jobs:
@@ -187,6 +203,8 @@ class PeerLink:
         self._begin(self._connect_words())
 
     def _forget(self) -> None:
+        if self._carrier is not None:
+            self._carrier.forget()
         self._early.clear()
         self._queue.clear()
         self._queued.clear()
@@ -252,6 +270,9 @@ class PeerLink:
         key = out.key
         if key in self._queued:
             return
+        if self._carrier is not None and self._carrier.takes(out) and key not in self._spoilt:
+            self._carrier.post(out)
+            return
         if out.is_small and not self._is_shaped and words.can_write and key not in self._spoilt:
             self._send_whole(words, out)
             return
@@ -261,6 +282,10 @@ class PeerLink:
         self._wake.set()
         if self._pump is None:
             self._pump = asyncio.ensure_future(self._run())
+
+    def _say(self, message: msg.Message) -> None:
+        if self._words is not None:
+            self._words.send(message)
 
     def _send_whole(self, channel: Channel, out: Outgoing) -> None:
         paths = out.paths()
@@ -291,6 +316,7 @@ class PeerLink:
                 return  # the way was lost meanwhile, and the queue with it
             self._bodies = bodies
             if self._is_shaped:
+                self._line.begin()
                 await self._follow(bodies)
             else:
                 await self._take_turns(bodies)
@@ -392,6 +418,7 @@ class PeerLink:
             if not self._queue:
                 self._wake.clear()
                 await self._wake.wait()
+                self._line.begin()
                 continue
             found = await self._next()
             if found is None:
@@ -413,7 +440,10 @@ class PeerLink:
         asked = channel.asked(number) if self._is_asking(out) else None
         flags = {"has_digest": not out.is_checked, "is_asking": asked is not None}
         await self._line.send(channel, framing.opening(head, out.size_bytes, **flags))
-        have = await asked if asked is not None else 0
+        have = 0
+        if asked is not None:
+            have = await asked
+            self._line.begin()
         for piece in out.slices(paths, number, have):
             if not await self._line.send(channel, piece):
                 return False

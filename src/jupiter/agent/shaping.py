@@ -61,12 +61,16 @@ class Line:
         self._free_s = 0.0
         self._delay = DelayLine()
 
+    def begin(self) -> None:
+        """Note that the line may have stood still until now."""
+        self._free_s = max(monotonic_s(), self._free_s)
+
     async def send(self, channel: Channel, piece: bytes) -> bool:
         """Return when the line is free for the next piece; False where the connection is gone."""
         for start in range(0, len(piece), SHAPED_CHUNK_BYTES):
             part = piece[start : start + SHAPED_CHUNK_BYTES]
-            begin_s = max(monotonic_s(), self._free_s)
-            self._free_s = begin_s + (len(part) / self._rate if self._rate else 0.0)
+            # Not from now on: a timer that came late does not make the line slower.
+            self._free_s += len(part) / self._rate if self._rate else 0.0
             self._delay.put(self._free_s + self._latency_s, channel, part)
             ahead_s = self._free_s - monotonic_s()
             if ahead_s > TICK_S:

@@ -83,12 +83,34 @@ class Say(Message, frozen=True):
     Attributes:
         number: 0 where no `words.Ack` is due.
         sent_s: When the sender gave it to the link, on the sender's clock.
+        placed: Folder that a transport has brought the parts to, named by their index; they are
+            the body then.
     """
 
     number: int
     run: str
     sent_s: float
     word: Word
+    placed: str = ""
+
+
+class Where(Message, frozen=True):
+    """A transport is to bring the parts of a word: into which folder? `There` answers.
+
+    Attributes:
+        number: Of the word.
+    """
+
+    run: str
+    number: int
+
+
+class There(Message, frozen=True):
+    """Answer to `Where`."""
+
+    run: str
+    number: int
+    folder: str
 
 
 class Again(Message, frozen=True):
@@ -143,6 +165,8 @@ class PeerAddress(msgspec.Struct, frozen=True, array_like=True):
         latency_s: Added to every message.
         is_data: Deliveries may go this way; else the network has no such link, and the address
             serves for what nodes must tell each other in any network.
+        transport: Brings large bodies; see `transports.base.make_transport`.
+        options: Of the transport; secrets are references only.
     """
 
     node: NodeId
@@ -151,6 +175,8 @@ class PeerAddress(msgspec.Struct, frozen=True, array_like=True):
     bandwidth_bytes_per_s: float
     latency_s: float
     is_data: bool = True
+    transport: str = "native"
+    options: dict[str, str] = {}
 
 
 class SetPeers(Message, frozen=True):
@@ -445,6 +471,8 @@ AnyMessage = (
     | Say
     | Again
     | Spoilt
+    | Where
+    | There
     | Probe
     | Got
     | Attach

@@ -167,6 +167,8 @@ class Session:
                     bandwidth if bandwidth != float("inf") else 0.0,
                     latency_s,
                     is_data=link is not None,
+                    transport=self._settings.transport,
+                    options=self._settings.transport_options,
                 )
             )
         return tuple(peers)
