@@ -184,6 +184,11 @@ class Agent:
         self._disk.close()
         self._log.info("agent.stopped", runs=list(self._runs.names))
 
+    def renew(self) -> int:
+        """Return another incarnation of this node, as it may have lost what it wrote down."""
+        self._disk.renew()
+        return self._disk.identity.incarnation
+
     def die(self, reason: str) -> None:
         """End this process at once: what is on the disk is what counts from now on."""
         self._log.error("agent.died", reason=reason)

@@ -47,11 +47,14 @@ class Recovered:
         records: To restore the machines from.
         notes: What was damaged and dealt with, one sentence each.
         is_damaged: Something that was written down is missing.
+        is_cut: The last entry is not whole. A write that was under way leaves that behind, and so
+            does damage; what was acknowledged may be missing.
     """
 
     records: list[rec.Record]
     notes: list[str] = field(default_factory=list)
     is_damaged: bool = False
+    is_cut: bool = False
 
 
 class Keeper:
@@ -162,7 +165,8 @@ class Keeper:
         found = self._journal.open()
         void: list[Found] = []
         recovered = Recovered([])
-        if self._journal.tail_bytes:
+        recovered.is_cut = self._journal.tail_bytes > 0
+        if recovered.is_cut:
             recovered.notes.append(
                 f"the last {self._journal.tail_bytes} bytes of the journal were cut short"
             )

@@ -62,5 +62,9 @@ class Agency(Protocol):
     def report(self, message: msg.Facts) -> None:
         """Tell home, if home is there."""
 
+    def renew(self) -> int:
+        """Return another incarnation of this node, as it may have lost what it wrote down."""
+        ...
+
     def die(self, reason: str) -> None:
         """End this process at once, as after a power cut: its disk cannot be trusted."""

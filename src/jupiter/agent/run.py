@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import replace as replace_place
 from pathlib import Path
 from typing import Any
 
@@ -162,7 +163,36 @@ class AgentRun:
             self._facts.note(msg.Noted(f"node {self._node}: {note}"))
         if recovered.is_damaged:
             raise TransferError(f"node {self._node}: {'; '.join(recovered.notes)}")
+        if recovered.is_cut:
+            self._mend_cut(recovered.records)
         return recovered.records
+
+    def _mend_cut(self, records: Sequence[rec.Record]) -> None:
+        """Go on after an end that may have been acknowledged is missing.
+
+        A node between the ends takes part under another incarnation, so all is sent again. At home
+        what was accepted is offered again; only results that nobody knows show that more is lost.
+
+        Raises:
+            TransferError: Results were decided of which nothing is written down.
+        """
+        if self._node != self.prepare.home:
+            self._place = replace_place(self._place, incarnation=self._agency.renew())
+            return
+        known = {
+            name
+            for record in records
+            if isinstance(record, rec.Committed)
+            for _, names in record.results
+            for name in names
+        }
+        shown = [path.name for path in self._results.iterdir() if path.is_file()]
+        strange = {name for name in shown if not name.startswith(".")} - known
+        if strange:
+            raise TransferError(
+                f"node {self._node}: the end of the journal is missing: it does not know of "
+                f"{min(strange)} among the results"
+            )
 
     # -- from home -----------------------------------------------------------------------------
 

@@ -21,6 +21,7 @@ import msgspec
 import psutil
 
 from jupiter.agent.agent import AgentConfig
+from jupiter.agent.cells import Cells, find_trees
 from jupiter.agent.identity import OWNER, is_locked, read_identity
 from jupiter.aio.clock import monotonic_s
 from jupiter.aio.log import Level, last_words
@@ -115,6 +116,7 @@ class LocalEngine:
         await asyncio.gather(*(process.end() for process in self._processes.values()))
         for cache in self._caches.values():
             shutil.rmtree(cache, ignore_errors=True)
+        Cells(find_trees()).sweep()  # of agents that were killed last
         self._processes.clear()
         self._watchers.clear()
         if self._root is not None and self._is_temporary:

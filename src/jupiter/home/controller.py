@@ -56,6 +56,7 @@ class Controller:
         self._handles: dict[NodeId, AgentHandle] = {}
         self._answers: dict[int, tuple[NodeId, asyncio.Future[msg.AnyMessage]]] = {}
         self._listeners: dict[str, Listener] = {}
+        self._early: dict[str, list[tuple[Channel, msg.Facts]]] = {}
         self._next_id = 0
         self._is_closing = False
         self._gone: dict[NodeId, str] = {}
@@ -109,10 +110,21 @@ class Controller:
     def listen(self, run: str, listener: Listener) -> None:
         """Hand on the facts of a run, and the fate of all agents."""
         self._listeners[run] = listener
+        for channel, facts in self._early.pop(run, ()):
+            self._take_facts(run, channel, facts)
+
+    def _take_facts(self, run: str, channel: Channel, facts: msg.Facts) -> None:
+        listener = self._listeners.get(run)
+        if listener is None:
+            # Of a run that goes on while its command was away: it will be listened to soon.
+            self._early.setdefault(run, []).append((channel, facts))
+        elif listener.on_facts(channel.peer, facts):
+            channel.send(msg.FactsTaken(run, facts.number))
 
     def unlisten(self, run: str) -> None:
         """Stop doing so."""
         self._listeners.pop(run, None)
+        self._early.pop(run, None)
 
     async def order(
         self,
@@ -187,6 +199,18 @@ class Controller:
         for listener in list(self._listeners.values()):
             listener.on_gone(node, f"the agent of node {node} is gone for good: {reason}")
 
+    async def returned(self, node: NodeId) -> None:
+        """Wait until an agent that was lost is there again.
+
+        Raises:
+            AgentError: It will not come back.
+        """
+        returning = self._returning.get(node)
+        if returning is not None:
+            await asyncio.wait({returning})
+        if self.is_lost(node):
+            raise AgentError(f"the agent of node {node} is gone: {self._gone.get(node, 'lost')}")
+
     async def _reach(self, node: NodeId) -> msg.Attached:
         handle = self._handles[node]
         address = (handle.host, handle.port)
@@ -226,9 +250,7 @@ class Controller:
         """Take an answer or facts."""
         match message:
             case msg.Facts(run=run):
-                listener = self._listeners.get(run)
-                if listener is not None and listener.on_facts(channel.peer, message):
-                    channel.send(msg.FactsTaken(run, message.number))
+                self._take_facts(run, channel, message)
             case msg.Done(id=number) | msg.Failure(id=number):
                 self._answered(number, message)
             case msg.Probed(id=number) | msg.Sampled(id=number):

@@ -303,10 +303,14 @@ def _refuse_if_lost(controller: Controller, run: str, log: Log) -> None:
 async def _prepare_first(
     controller: Controller, order: StreamOrder, crew: _Crew, node: NodeId
 ) -> None:
-    attached = controller.attached[node]
-    if order.run not in attached.runs:
-        is_late = order.is_resumed and node != controller.home
-        await prepare(controller, order, crew, node, crew.members[node], is_late=is_late)
+    is_late = order.is_resumed and node != controller.home
+    while order.run not in controller.attached[node].runs:
+        try:
+            await prepare(controller, order, crew, node, crew.members[node], is_late=is_late)
+            return
+        except AgentError:
+            # It died of something else than the order, or of it: then it will be given up.
+            await controller.returned(node)
 
 
 async def prepare(
