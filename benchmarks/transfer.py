@@ -32,13 +32,15 @@ from rich.console import Console
 from rich.table import Table
 
 from jupiter.agent.journal import Journal
-from jupiter.agent.link import Owner, PeerLink
+from jupiter.agent.link import PeerLink
 from jupiter.agent.outgoing import Outgoing
+from jupiter.agent.owner import Owner
 from jupiter.agent.partials import Partials
 from jupiter.agent.receiving import BodyFiles, body_fault, write_parts
 from jupiter.aio.authority import Authority
 from jupiter.aio.bodies import BodySink
-from jupiter.aio.channel import Channel, listen
+from jupiter.aio.channel import Channel
+from jupiter.aio.dial import listen
 from jupiter.aio.tls import Identity, Tls
 from jupiter.model import messages as msg
 from jupiter.model import records as rec

@@ -13,12 +13,14 @@ from pathlib import Path
 import pytest
 
 from jupiter.agent.carrying import Arrivals
-from jupiter.agent.link import Owner, PeerLink
+from jupiter.agent.link import PeerLink
 from jupiter.agent.outgoing import Outgoing
+from jupiter.agent.owner import Owner
 from jupiter.agent.partials import Partials
 from jupiter.agent.receiving import BodyFiles, Discard, body_fault
 from jupiter.aio.bodies import BodySink
-from jupiter.aio.channel import Channel, listen
+from jupiter.aio.channel import Channel
+from jupiter.aio.dial import listen
 from jupiter.aio.tls import Tls
 from jupiter.model import messages as msg
 from jupiter.model import words

@@ -10,7 +10,8 @@ import pytest
 
 from jupiter.aio.authority import Authority
 from jupiter.aio.bodies import BodySink
-from jupiter.aio.channel import Channel, connect, listen
+from jupiter.aio.channel import Channel
+from jupiter.aio.dial import connect, listen
 from jupiter.aio.tls import Tls, derive, is_loopback
 from jupiter.errors import TransferError
 from jupiter.model import messages as msg

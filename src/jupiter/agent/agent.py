@@ -18,8 +18,9 @@ from jupiter.agent import metrics
 from jupiter.agent.cells import Cells, find_trees
 from jupiter.agent.environments import Environments
 from jupiter.agent.identity import OWNER, PEERS, Home, write_safely
-from jupiter.agent.link import Owner, PeerLink
+from jupiter.agent.link import PeerLink
 from jupiter.agent.outgoing import Outgoing
+from jupiter.agent.owner import Owner
 from jupiter.agent.receiving import Discard, OneFile
 from jupiter.agent.run import AgentRun
 from jupiter.agent.runs import Runs
@@ -27,8 +28,9 @@ from jupiter.agent.status import Books
 from jupiter.agent.workers import House
 from jupiter.aio import failpoints, scrape
 from jupiter.aio.bodies import BodySink
-from jupiter.aio.channel import Channel, listen
+from jupiter.aio.channel import Channel
 from jupiter.aio.clock import monotonic_s, wall_s
+from jupiter.aio.dial import listen
 from jupiter.aio.failpoints import hit
 from jupiter.aio.log import Level, configure, get_log
 from jupiter.aio.tls import Identity, Tls

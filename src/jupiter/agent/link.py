@@ -14,16 +14,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from collections.abc import Coroutine, Sequence
 from typing import TypeVar
 
 from jupiter.agent.carrying import Carrier
 from jupiter.agent.outgoing import Outgoing, Sending
+from jupiter.agent.owner import Owner
 from jupiter.agent.shaping import DelayLine, Line
 from jupiter.aio.bodies import BodySink
-from jupiter.aio.channel import Channel, connect
+from jupiter.aio.channel import Channel
 from jupiter.aio.clock import monotonic_s
+from jupiter.aio.dial import connect
 from jupiter.aio.log import get_log
 from jupiter.aio.tls import Tls
 from jupiter.errors import TransferError
@@ -52,28 +53,6 @@ MEMORY_MAX = 1024
 
 Key = tuple[str, int]
 V = TypeVar("V")
-OnMessage = Callable[[Channel, msg.AnyMessage, bytes], None]
-
-
-@dataclass(frozen=True)
-class Owner:
-    """What a link tells its owner.
-
-    Attributes:
-        on_message: Gets what the peer says on these connections.
-        on_connected: Called when the way works again after a loss, or when what is under way
-            must be said again.
-        on_broken: Called with a reason when something can never be sent.
-        on_damaged: Called with run, number and reason when a file of a word is not what its digest
-            says any more; the word is not sent.
-        on_gone: Called once a loss when nobody listens there any more: the process has ended.
-    """
-
-    on_message: OnMessage
-    on_connected: Callable[[NodeId], None]
-    on_broken: Callable[[str], None]
-    on_damaged: Callable[[str, int, str], None] = lambda run, number, reason: None
-    on_gone: Callable[[NodeId], None] = lambda node: None
 
 
 class PeerLink:
@@ -425,29 +404,10 @@ class PeerLink:
                 continue
             out, paths = found
             try:
-                if await self._send_at_rate(channel, out, paths):
+                if await self._line.send_body(channel, out, paths, self._is_asking):
                     self._done(out)
             except (OSError, TransferError) as error:
                 self._break_off(channel, out, error)
-
-    async def _send_at_rate(self, channel: Channel, out: Outgoing, paths: Sequence[str]) -> bool:
-        """Send a body without what the other side has of it; return whether it went out."""
-        head = msg.encode(out.message)
-        if out.is_small:
-            frame = framing.word(head, out.body(paths), has_digest=not out.is_checked)
-            return await self._line.send(channel, frame)
-        number = channel.next_number()
-        asked = channel.asked(number) if self._is_asking(out) else None
-        flags = {"has_digest": not out.is_checked, "is_asking": asked is not None}
-        await self._line.send(channel, framing.opening(head, out.size_bytes, **flags))
-        have = 0
-        if asked is not None:
-            have = await asked
-            self._line.begin()
-        for piece in out.slices(paths, number, have):
-            if not await self._line.send(channel, piece):
-                return False
-        return True
 
 
 def _remember(memory: dict[Key, V], key: Key, value: V) -> None:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable, Sequence
 
+from jupiter.agent.outgoing import Outgoing
 from jupiter.aio.channel import Channel
 from jupiter.aio.clock import monotonic_s
+from jupiter.kit import framing
+from jupiter.model import messages as msg
 
 SHAPED_CHUNK_BYTES = 1 << 14
 """Pieces of a shaped link: small, so that its rate is even."""
@@ -76,6 +80,45 @@ class Line:
             if ahead_s > TICK_S:
                 await asyncio.sleep(ahead_s)
             if not channel.is_open:
+                return False
+        return True
+
+    async def send_body(
+        self,
+        channel: Channel,
+        out: Outgoing,
+        paths: Sequence[str],
+        is_asking: Callable[[Outgoing], bool],
+    ) -> bool:
+        """Send a message with its body, without what the other side has of it.
+
+        Args:
+            channel: Where it goes.
+            out: The message.
+            paths: Its files.
+            is_asking: Whether the other side may have some of a long body.
+
+        Returns:
+            Whether it went out; else the connection is gone.
+
+        Raises:
+            TransferError: A file is not what it was.
+            OSError: It cannot be read.
+        """
+        head = msg.encode(out.message)
+        if out.is_small:
+            frame = framing.word(head, out.body(paths), has_digest=not out.is_checked)
+            return await self.send(channel, frame)
+        number = channel.next_number()
+        asked = channel.asked(number) if is_asking(out) else None
+        flags = {"has_digest": not out.is_checked, "is_asking": asked is not None}
+        await self.send(channel, framing.opening(head, out.size_bytes, **flags))
+        have = 0
+        if asked is not None:
+            have = await asked
+            self.begin()
+        for piece in out.slices(paths, number, have):
+            if not await self.send(channel, piece):
                 return False
         return True
 

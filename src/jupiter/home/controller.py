@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from jupiter.aio.bodies import BodySink
-from jupiter.aio.channel import Channel, connect
+from jupiter.aio.channel import Channel
+from jupiter.aio.dial import connect
 from jupiter.aio.tls import Tls
 from jupiter.errors import AgentError, RunError, TaskError, TransferError
 from jupiter.interfaces.engine import AgentHandle

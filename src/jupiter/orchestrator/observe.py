@@ -10,7 +10,8 @@ import msgspec
 
 from jupiter.agent.identity import Identity, is_locked, read_identity
 from jupiter.aio.bodies import BodySink
-from jupiter.aio.channel import Channel, connect
+from jupiter.aio.channel import Channel
+from jupiter.aio.dial import connect
 from jupiter.errors import TransferError
 from jupiter.model import messages as msg
 from jupiter.model.ids import NodeId
