@@ -98,7 +98,7 @@ class Intake:
         word = message.word
         if isinstance(word, words.Deliver):
             delivery = word.delivery
-            if message.placed:
+            if message.placed and delivery.target in self._known:
                 job = asyncio.ensure_future(self._take_placed(message, delivery, sender))
                 self._jobs.add(job)
                 job.add_done_callback(self._jobs.discard)
