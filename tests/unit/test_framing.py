@@ -108,11 +108,21 @@ def test_long_body_in_one_piece_is_refused() -> None:
 def test_lengths_beyond_the_limits_are_refused_before_the_body_comes() -> None:
     decoder = Decoder(head_bytes_max=10, body_bytes_max=0)
     with pytest.raises(TransferError, match="announces a head of 11"):
-        list(decoder.feed(framing.word(b"x" * 11)[:13]))
+        list(decoder.feed(framing.word(b"x" * 11)[: framing.HEADER_BYTES]))
     decoder = Decoder(head_bytes_max=10, body_bytes_max=0)
     with pytest.raises(TransferError, match="body of 1 bytes"):
-        list(decoder.feed(framing.word(b"x", b"y")[:13]))
+        list(decoder.feed(framing.word(b"x", b"y")[: framing.HEADER_BYTES]))
 
 
 def test_digest_is_sha256_of_the_body() -> None:
     assert framing.word(b"", b"ab")[-32:] == hashlib.sha256(b"ab").digest()
+
+
+@pytest.mark.parametrize("place", range(framing.HEADER_BYTES + 4))
+def test_changed_byte_of_a_header_or_head_is_noticed_before_anything_is_waited_for(
+    place: int,
+) -> None:
+    frame = bytearray(framing.word(b"head", b"body"))
+    frame[place] ^= 0x10
+    with pytest.raises(TransferError, match="has changed"):
+        list(Decoder().feed(bytes(frame)))

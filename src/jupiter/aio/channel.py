@@ -125,18 +125,17 @@ class Channel(asyncio.BufferedProtocol):
         start = len(out)
         out += framing.SPACE
         msg.encode_into(message, out)
-        head_bytes = len(out) - start - framing.HEADER_BYTES
         if not body:
-            framing.pack_into(out, start, framing.WORD, head_bytes, 0)
+            framing.fill(out, start, framing.WORD, 0)
             return
         flag = framing.DIGEST if has_digest else 0
         digest = hashlib.sha256(body).digest() if has_digest else b""
         if len(body) <= framing.WHOLE_BYTES_MAX:
-            framing.pack_into(out, start, framing.WORD | flag, head_bytes, len(body))
+            framing.fill(out, start, framing.WORD | flag, len(body))
             out += body
             out += digest
         else:
-            framing.pack_into(out, start, framing.OPEN | flag, head_bytes, len(body))
+            framing.fill(out, start, framing.OPEN | flag, len(body))
             number = self.next_number()
             out += framing.header(framing.SLICE, number, len(body))
             out += body

@@ -1,6 +1,8 @@
 """Cuts a byte stream into messages with bodies; knows no sockets.
 
-Every frame begins with ``kind (1 byte) | a (4 bytes) | b (8 bytes)``, big-endian:
+Every frame begins with ``kind (1 byte) | a (4 bytes) | b (8 bytes) | CRC-32 of the head (4 bytes) |
+CRC-32 of all this (4 bytes)``, big-endian. So a changed length is noticed at once, and nobody waits
+for bytes that never come:
 
 =========  ====================  =================  ==========================================
 kind       a                     b                  what follows
@@ -22,6 +24,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
+import zlib
 from collections.abc import Iterator
 
 from jupiter.errors import TransferError
@@ -42,37 +45,42 @@ DIGEST = 0x80
 ASK = 0x40
 """Flag of ``OPEN``: the sender waits for ``HAVE``."""
 _KIND = 0x0F
-_HEADER = struct.Struct(">BIQ")
-HEADER_BYTES = _HEADER.size
+_HEADER = struct.Struct(">BIQI")
+_CHECK = struct.Struct(">I")
+HEADER_BYTES = _HEADER.size + _CHECK.size
 SPACE = bytes(HEADER_BYTES)
 
 Piece = tuple[int, int, int, memoryview | bytes, bytes]
 """(kind, flags or number of the body, length of the body, head or data, body or digest). Views are
 good until the next call only."""
 
-pack_into = _HEADER.pack_into
-"""(buffer, offset, kind, a, b): writes the header of a frame."""
+
+def header(kind: int, a: int, b: int, head: bytes | bytearray = b"") -> bytes:
+    """Return the header of a frame; `head` is what follows it."""
+    fields = _HEADER.pack(kind, a, b, zlib.crc32(head))
+    return fields + _CHECK.pack(zlib.crc32(fields))
 
 
-def header(kind: int, a: int, b: int) -> bytes:
-    """Return the header of a frame."""
-    return _HEADER.pack(kind, a, b)
+def fill(buffer: bytearray, start: int, kind: int, b: int) -> None:
+    """Write the header of a frame into its place before a head, which ends the buffer."""
+    head = buffer[start + HEADER_BYTES :]
+    buffer[start : start + HEADER_BYTES] = header(kind, len(head), b, head)
 
 
 def word(head: bytes, body: bytes = b"", *, has_digest: bool = True) -> bytes:
     """Return a whole frame with a short body."""
     if not body:
-        return header(WORD, len(head), 0) + head
+        return header(WORD, len(head), 0, head) + head
     if not has_digest:
-        return header(WORD, len(head), len(body)) + head + body
+        return header(WORD, len(head), len(body), head) + head + body
     digest = hashlib.sha256(body).digest()
-    return header(WORD | DIGEST, len(head), len(body)) + head + body + digest
+    return header(WORD | DIGEST, len(head), len(body), head) + head + body + digest
 
 
 def opening(head: bytes, size: int, *, has_digest: bool = True, is_asking: bool = False) -> bytes:
     """Return the frame that opens a long body."""
     flags = (DIGEST if has_digest else 0) | (ASK if is_asking else 0)
-    return header(OPEN | flags, len(head), size) + head
+    return header(OPEN | flags, len(head), size, head) + head
 
 
 class Decoder:
@@ -147,14 +155,24 @@ class Decoder:
             if have < HEADER_BYTES:
                 self._need = HEADER_BYTES
                 return
-            kind, a, b = _HEADER.unpack_from(self._view, self._start)
+            kind, a, b, crc = self._header()
             whole = self._length(kind, a, b)
             if have < whole:
                 self._need = whole
                 return
             begin = self._start + HEADER_BYTES
             self._start += whole
+            if kind & _KIND in (WORD, OPEN) and zlib.crc32(self._view[begin : begin + a]) != crc:
+                raise TransferError("the head of a frame has changed on its way")
             yield self._piece(kind, a, b, begin)
+
+    def _header(self) -> tuple[int, int, int, int]:
+        start = self._start
+        check = start + _HEADER.size
+        if _CHECK.unpack_from(self._view, check)[0] != zlib.crc32(self._view[start:check]):
+            raise TransferError("the beginning of a frame has changed on its way")
+        kind, a, b, crc = _HEADER.unpack_from(self._view, start)
+        return kind, a, b, crc
 
     def feed(self, data: bytes) -> Iterator[Piece]:
         """Take received bytes in; yield what they complete; see `received`."""

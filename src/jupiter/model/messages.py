@@ -16,7 +16,7 @@ from jupiter.model.run import TaskRecord, TransferRecord
 from jupiter.model.status import NodeStatus
 from jupiter.model.words import Word
 
-PROTOCOL = 4
+PROTOCOL = 5
 """Version of this module; peers of another one are refused."""
 
 
