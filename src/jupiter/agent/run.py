@@ -227,7 +227,7 @@ class AgentRun:
                         self._facts.note(ended)
         ingress = self._machines.ingress
         if ingress is not None and ingress.is_drained:
-            self._facts.note(msg.RunDrained())
+            self._facts.note(msg.RunDrained(ingress.total))
         self._facts.flush()
 
     def stop(self) -> None:
@@ -523,7 +523,8 @@ class AgentRun:
         self._facts.note(msg.Ended(end.seq, end.outcome, end.detail, end.results, now))
 
     def _drained(self, drained: act.Drained) -> None:
-        self._facts.note(msg.RunDrained())
+        ingress = self._machines.ingress
+        self._facts.note(msg.RunDrained(ingress.total if ingress is not None else 0))
         self._facts.flush()
 
     def _nothing(self, action: act.Action) -> None:

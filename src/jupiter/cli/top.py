@@ -8,7 +8,7 @@ import sys
 import termios
 import tty
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +19,18 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from jupiter.cli.watch_tables import clean, headline, items_line, node_state, run_of, status_page
+from jupiter.cli.watch_tables import (
+    clean,
+    headline,
+    items_line,
+    node_state,
+    run_of,
+    short_bytes,
+    short_span,
+    short_time,
+    status_page,
+)
 from jupiter.errors import InputError
-from jupiter.kit.units import show_bytes, show_seconds
 from jupiter.model.ids import NodeId
 from jupiter.model.status import NodeStatus
 from jupiter.orchestrator.observe import Observer, Sight
@@ -29,9 +38,10 @@ from jupiter.orchestrator.observe import Observer, Sight
 PERIOD_S = 1.0
 SPARKS = "▁▂▃▄▅▆▇█"
 SPARK_WIDTH = 40
+BAR_WIDTH = 12
 WIDTH_MAX = 100
-FIXED_LINES = 12
-"""Headlines, table heads and the last line."""
+FIXED_LINES = 9
+"""Headlines and the heads of the tables."""
 END_LOOKS_MAX = 30
 """Looks at a run that has just ended, until its report is there."""
 
@@ -109,7 +119,7 @@ class Trend:
         return sorted(rows, key=lambda row: (-row.queued - row.running, row.task, row.node))
 
     def links(self) -> list[LinkRow]:
-        """Return the links that were ever used, the busiest first."""
+        """Return the links that files ever went over, the busiest first."""
         rates: dict[tuple[str, str], tuple[float, float]] = {}
         queues: dict[tuple[str, str], tuple[int, int]] = {}
         for node, status, before, span_s in self._pairs():
@@ -121,7 +131,7 @@ class Trend:
                     known = rates.get((link.node, node), (0.0, 0.0))
                     rates[link.node, node] = came, known[1]
                 said = max(0, link.words - last.words) / span_s
-                if link.words:
+                if link.sent_bytes or link.queued_bytes:
                     known = rates.get((node, link.node), (0.0, 0.0))
                     rates[node, link.node] = known[0], said
                 queues[node, link.node] = link.queued, link.queued_bytes
@@ -156,18 +166,20 @@ def page(sight: Sight, trend: Trend, width: int, height: int) -> RenderableType:
     items.append(f"  {rate:.1f} items/s", style="bold")
     wrong = [Text(f"! {clean(line)}", style="yellow", no_wrap=True, overflow="ellipsis")
              for line in sight.wrong[:3]]  # fmt: skip
-    room = max(6, height - FIXED_LINES - len(sight.nodes) - len(wrong))
-    links = trend.links()
-    tasks = trend.tasks(sight.run)
-    task_rows = min(len(tasks), max(3, room - min(len(links), room // 3)))
-    link_rows = min(len(links), max(2, room - task_rows))
+    tasks, links = trend.tasks(sight.run), trend.links()
+    # Who needs less leaves more to the others.
+    left = height - FIXED_LINES - len(wrong)
+    for_nodes = min(len(sight.nodes), max(2, left // 3))
+    left -= for_nodes
+    for_links = min(len(links), max(2, left // 3))
+    for_tasks = min(len(tasks), max(2, left - for_links))
     return Group(
         _one_line(headline(sight)),
         _one_line(items_line(sight.items)),
         items,
-        _node_table(sight, width),
-        _task_table(tasks, task_rows, width),
-        _link_table(links, link_rows, width),
+        _node_table(sight, for_nodes, width),
+        _task_table(tasks, for_tasks, width),
+        _link_table(links, for_links, width),
         *wrong,
     )
 
@@ -178,17 +190,35 @@ def _one_line(line: Text) -> Text:
 
 
 def _table(width: int, *columns: tuple[str, int]) -> Table:
-    """Return a table whose columns keep their widths, so that nothing moves."""
-    made = Table(box=SIMPLE_HEAD, width=width, pad_edge=False, padding=(0, 1), show_edge=False)
-    for k, (title, ratio) in enumerate(columns):
+    """Return a table whose columns keep their widths, so that nothing moves; the first grows."""
+    made = Table(box=SIMPLE_HEAD, pad_edge=False, padding=0, show_edge=False)
+    spare = width - sum(size for _, size in columns) - len(columns) + 1
+    for k, (title, size) in enumerate(columns):
         justify: JustifyMethod = "left" if k < 2 else "right"
-        made.add_column(title, justify=justify, ratio=ratio, no_wrap=True, overflow="ellipsis")
+        made.add_column(
+            title,
+            justify=justify,
+            width=max(8, size + spare) if k == 0 else size,
+            no_wrap=True,
+            overflow="ellipsis",
+        )
     return made
 
 
-def _node_table(sight: Sight, width: int) -> Table:
-    columns = [("node", 14), ("state", 8), ("queue", 6), ("run", 5), ("workers", 7)]
-    made = _table(width, *columns, ("spool", 9), ("memory", 9), ("up", 7))
+def _fill(made: Table, rows: Sequence[Sequence[str | Text]], room: int) -> Table:
+    """Put rows into a table; where there is no room for all, the last line says how many more."""
+    shown = rows if len(rows) <= room else rows[: room - 1]
+    for row in shown:
+        made.add_row(*row)
+    if len(shown) < len(rows):
+        made.add_row(Text(f"… and {len(rows) - len(shown)} more", style="dim"))
+    return made
+
+
+def _node_table(sight: Sight, room: int, width: int) -> Table:
+    columns = [("node", 24), ("state", 8), ("queue", 6), ("run", 5), ("workers", 7)]
+    made = _table(width, *columns, ("spool", 6), ("memory", 6), ("up", 5))
+    rows = []
     for each in sight.nodes:
         status = each.status
         run = run_of(status, sight.run) if status is not None else None
@@ -199,48 +229,49 @@ def _node_table(sight: Sight, width: int) -> Table:
                 str(sum(task.queued for task in tasks)),
                 f"{sum(task.running for task in tasks)}/{status.cores}",
                 str(status.workers),
-                show_bytes(run.spool_bytes) if run is not None else "",
-                show_bytes(status.rss_bytes),
-                show_seconds(status.uptime_s),
+                short_bytes(run.spool_bytes) if run is not None else "",
+                short_bytes(status.rss_bytes),
+                short_time(status.uptime_s),
             ]
-        made.add_row(*row)
-    return made
+        rows.append(row)
+    return _fill(made, rows, room)
 
 
-def _task_table(tasks: list[TaskRow], count: int, width: int) -> Table:
-    columns = [("task", 20), ("node", 10), ("rate", 7), ("queue", 6), ("run", 4)]
-    made = _table(width, *columns, ("p50", 8), ("done", 7), ("fail", 5))
-    for row in tasks[:count]:
-        made.add_row(
+def _task_table(tasks: list[TaskRow], room: int, width: int) -> Table:
+    columns = [("task", 22), ("node", 12), ("rate", 8), ("queue", 6), ("run", 4)]
+    made = _table(width, *columns, ("p50", 7), ("done", 7), ("fail", 5))
+    rows: list[list[str | Text]] = [
+        [
             row.task,
             row.node,
             f"{row.per_s:.1f}/s",
             str(row.queued),
             str(row.running),
-            show_seconds(row.p50_s),
+            short_span(row.p50_s),
             str(row.done),
             Text(str(row.failed), style="red" if row.failed else ""),
-        )
-    if len(tasks) > count:
-        made.add_row(Text(f"… and {len(tasks) - count} more", style="dim"))
-    return made
+        ]
+        for row in tasks
+    ]
+    return _fill(made, rows, room)
 
 
-def _link_table(links: list[LinkRow], count: int, width: int) -> Table:
-    columns = [("link", 26), ("", 1), ("rate", 11), ("words", 9), ("queue", 6)]
-    made = _table(width, *columns, ("waiting", 9))
-    for row in links[:count]:
-        made.add_row(
+def _link_table(links: list[LinkRow], room: int, width: int) -> Table:
+    columns = [("link", 25), ("", BAR_WIDTH), ("rate", 11), ("words", 7), ("queue", 6)]
+    made = _table(width, *columns, ("waiting", 7))
+    most = max((row.bytes_per_s for row in links), default=0.0) or 1.0
+    rows: list[list[str | Text]] = [
+        [
             f"{row.source} → {row.target}",
-            "",
+            Text("█" * round(row.bytes_per_s / most * BAR_WIDTH), style="blue"),
             f"{row.bytes_per_s / 1e6:.2f} MB/s",
             f"{row.words_per_s:.0f}/s",
             str(row.queued),
-            show_bytes(row.queued_bytes),
-        )
-    if len(links) > count:
-        made.add_row(Text(f"… and {len(links) - count} more", style="dim"))
-    return made
+            short_bytes(row.queued_bytes),
+        ]
+        for row in links
+    ]
+    return _fill(made, rows, room)
 
 
 async def top(output: Path, console: Console) -> int:

@@ -46,6 +46,7 @@ class Collector:
         self._last: dict[tuple[NodeId, int], int] = {}
         self._accepted: dict[int, msg.Accepted] = {}
         self._ended: dict[int, msg.Ended] = {}
+        self._total = -1
         self._tasks: list[TaskRecord] = []
         self._transfers: list[TransferRecord] = []
         self._home_offset_s = 0.0
@@ -79,8 +80,8 @@ class Collector:
                     if seq not in self._ended:
                         self._ended[seq] = fact
                         self._on_item()
-                case msg.RunDrained():
-                    self._on_drained()
+                case msg.RunDrained(total=total):
+                    self._total = total
                 case msg.Broken(reason=reason):
                     self._on_broken(reason)
                 case msg.Changed():
@@ -88,6 +89,8 @@ class Collector:
                 case msg.Noted(note=note):
                     self._on_noted(note)
         self._on_facts(node, facts)
+        if len(self._ended) == self._total:
+            self._on_drained()
         return True
 
     @property

@@ -414,7 +414,13 @@ class Ended(msgspec.Struct, frozen=True, tag=True, array_like=True):
 
 
 class RunDrained(msgspec.Struct, frozen=True, tag=True, array_like=True):
-    """Fact: all items have ended and the input is closed."""
+    """Fact: all items have ended and the input is closed.
+
+    Attributes:
+        total: How many there were; their ends may be told after this.
+    """
+
+    total: int
 
 
 class Broken(msgspec.Struct, frozen=True, tag=True, array_like=True):
