@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import secrets
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Literal
 
 from jupiter.aio.log import Secret
+from jupiter.aio.tls import is_loopback
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
@@ -71,18 +72,15 @@ def text_of(figures: Iterable[Figure]) -> bytes:
     return bytes(generate_latest(registry))
 
 
+def new_token() -> Secret:
+    """Return a token that nobody knows."""
+    return Secret(secrets.token_hex(32))
+
+
 def token_for(session_token: str) -> Secret:
     """Return the token for metrics of a session: who has it cannot give orders with it."""
     digest = hmac.new(bytes.fromhex(session_token), b"metrics", "sha256")
     return Secret(digest.hexdigest())
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether only this machine can reach an address."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 async def serve(

@@ -10,7 +10,13 @@ from typing import Annotated, Literal
 import typer
 
 import jupiter
-from jupiter.cli import app_commands, generate_commands, nodes_commands
+from jupiter.cli import (
+    app_commands,
+    dlq_commands,
+    generate_commands,
+    nodes_commands,
+    watch_commands,
+)
 from jupiter.errors import JupiterError
 
 cli = typer.Typer(
@@ -23,6 +29,7 @@ cli = typer.Typer(
 cli.add_typer(app_commands.commands, name="app")
 cli.add_typer(generate_commands.commands, name="generate")
 cli.add_typer(nodes_commands.commands, name="nodes")
+cli.add_typer(dlq_commands.commands, name="dlq")
 
 
 def _version(wanted: bool) -> None:
@@ -89,6 +96,13 @@ def run(
         float, typer.Option(min=0, help="Seconds that agents go on if this command is killed.")
     ] = 30.0,
     engine: Annotated[str, typer.Option(help="Where agents run.")] = "local",
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"],
+        typer.Option("--log-level", help="Least level of what agents say in their logs."),
+    ] = "info",
+    metrics: Annotated[
+        str, typer.Option("--metrics", help="Answer GET /metrics on PORT, or HOST:PORT.")
+    ] = "",
 ) -> None:
     """Profile, map, deploy, stream, collect and report."""
     from jupiter.cli.run_command import RunRequest, run_and_report
@@ -103,10 +117,13 @@ def run(
         is_ordered=ordered,
         durability=durability,
         orphan_s=orphans,
+        log_level=log_level,
         profile_repeats=repeats,
         seed=seed,
     )
-    request = RunRequest(app, cluster, inputs, output, settings, engine, reuse_profiles, overwrite)
+    request = RunRequest(
+        app, cluster, inputs, output, settings, engine, reuse_profiles, overwrite, metrics
+    )
     raise typer.Exit(run_and_report(request))
 
 
@@ -132,6 +149,9 @@ def stop(
     from jupiter.cli.run_command import stop_run
 
     raise typer.Exit(stop_run(output, forget=forget))
+
+
+watch_commands.add_to(cli)
 
 
 ProblemPaths = Annotated[

@@ -17,6 +17,7 @@ from rich.text import Text
 
 import jupiter
 from jupiter.cli import render
+from jupiter.cli.home_metrics import both, with_metrics
 from jupiter.cli.notes import tell
 from jupiter.cli.problem_commands import as_json as schedule_values
 from jupiter.cli.screen import RichScreen
@@ -24,6 +25,7 @@ from jupiter.control.policy import make_policy
 from jupiter.errors import Fault, RunError, TaskError
 from jupiter.formats.app_toml import FILE_NAME as APP_TOML
 from jupiter.formats.seed_folder import CONFIGURATION
+from jupiter.home.metrics import Totals
 from jupiter.model.app import Application
 from jupiter.model.ids import TaskId
 from jupiter.model.network import Network
@@ -31,6 +33,7 @@ from jupiter.model.profile import Profiles
 from jupiter.model.run import Report
 from jupiter.model.schedule import Schedule
 from jupiter.orchestrator import output, wiring, workflow
+from jupiter.orchestrator.dead_letters import DeadLetters, Origin
 from jupiter.orchestrator.inputs import find_inputs
 from jupiter.orchestrator.loading import load_app, load_network
 from jupiter.orchestrator.planning import Planner
@@ -56,6 +59,7 @@ class RunRequest:
     engine: str
     reuse_profiles: bool
     overwrite: bool
+    metrics: str = ""
 
 
 def run_and_report(request: RunRequest) -> int:
@@ -65,6 +69,14 @@ def run_and_report(request: RunRequest) -> int:
     state = StateFolder(request.output)
     state.refuse_if_busy(overwrite=request.overwrite)
     results = output.prepare(request.output, overwrite=request.overwrite)
+    origin = Origin(
+        app=str(Path(app.root).absolute()),
+        cluster=str(request.cluster.absolute()),
+        engine=request.engine,
+        settings=request.settings.model_dump_json(),
+    )
+    letters = DeadLetters(request.output, origin, inputs, is_new=True)
+    totals = Totals(len(inputs))
     job = workflow.Job(
         app=app,
         network=network,
@@ -76,6 +88,7 @@ def run_and_report(request: RunRequest) -> int:
         state=state,
         cluster=str(request.cluster),
         engine=request.engine,
+        on_facts=both(letters.take, totals.take),
     )
     console = Console()
 
@@ -83,20 +96,23 @@ def run_and_report(request: RunRequest) -> int:
         console.print(render.profile_tables(app, network, profiles))
         console.print(render.mapping_table(schedules))
 
-    engine = wiring.make_engine(request.engine, state.nodes, request.settings.orphan_s)
+    settings = request.settings
+    engine = wiring.make_engine(request.engine, state.nodes, settings.orphan_s, settings.log_level)
     screen = RichScreen(Console(stderr=True))
     try:
-        report = run_to_end(workflow.run(job, engine, screen, show))
+        work = workflow.run(job, engine, screen, show)
+        with letters:
+            report = run_to_end(with_metrics(work, request.metrics, totals, state))
     except BaseException as error:
         if not state.exists:  # nothing was accepted yet
             state.remove()
         elif isinstance(error, RunError):
             raise RunError(f"{error}; go on with: jupiter resume {request.output}") from error
         raise
-    return _tell_end(report, request.output, results)
+    return _tell_end(report, request.output, results, letters)
 
 
-def _tell_end(report: Report, folder: Path, results: Path) -> int:
+def _tell_end(report: Report, folder: Path, results: Path, letters: DeadLetters) -> int:
     """Show and write what came of a run; return the exit code."""
     console = Console()
     console.print(render.report(report))
@@ -107,6 +123,10 @@ def _tell_end(report: Report, folder: Path, results: Path) -> int:
     page = output.write_report(folder, report, jupiter.__version__)
     console.print(f"Results: {results}/")
     console.print(f"Report:  {page}", soft_wrap=True)
+    if letters.count:
+        console.print(f"Failed:  jupiter dlq list {folder}", soft_wrap=True)
+    if letters.problem:
+        tell([Fault(letters.problem, level="warning")])
     bad = metrics.items_with(report.main, "failed", "lost")
     return 1 if bad else 0
 
@@ -119,20 +139,27 @@ def resume_and_report(folder: Path) -> int:
     network, network_notes = load_network(Path(state.cluster))
     tell((*app_notes, *network_notes))
     settings = RunSettings.model_validate_json(state.settings)
+    inputs = [tuple(Path(path) for path in paths) for paths in state.inputs]
+    origin = Origin(state.app, state.cluster, state.engine, state.settings)
+    letters = DeadLetters(folder, origin, inputs, is_new=False)
     job = workflow.Job(
         app=app,
         network=network,
         settings=settings,
-        inputs=[tuple(Path(path) for path in paths) for paths in state.inputs],
+        inputs=inputs,
         results_dir=Path(state.results),
         store=wiring.open_store(folder / output.STORE),
         state=folder_state,
         cluster=state.cluster,
         engine=state.engine,
+        on_facts=letters.take,
     )
-    engine = wiring.make_engine(state.engine, folder_state.nodes, settings.orphan_s)
-    report = run_to_end(workflow.resume(job, state, engine, RichScreen(Console(stderr=True))))
-    return _tell_end(report, folder, job.results_dir)
+    engine = wiring.make_engine(
+        state.engine, folder_state.nodes, settings.orphan_s, settings.log_level
+    )
+    with letters:
+        report = run_to_end(workflow.resume(job, state, engine, RichScreen(Console(stderr=True))))
+    return _tell_end(report, folder, job.results_dir, letters)
 
 
 def stop_run(folder: Path, *, forget: bool) -> int:

@@ -131,6 +131,6 @@ def _task_table(sight: Sight) -> Table:
     made.title = None
     for task in sight.tasks:
         mean_s = task.seconds / max(1, task.done + task.failed)
-        failed = _count(task.failed)
-        made.add_row(task.task, task.node, str(task.done), failed, show_seconds(mean_s))
+        row: list[str | Text] = [task.task, task.node, str(task.done), _count(task.failed)]
+        made.add_row(*row, show_seconds(mean_s))
     return made

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable
 
 from jupiter.aio.scrape import Figure, text_of
 from jupiter.model import messages as msg
@@ -44,8 +44,12 @@ class Totals:
                 case msg.Changed():
                     self._changes += 1
 
-    def render(self, is_connected: Callable[[], Mapping[NodeId, bool]]) -> bytes:
-        """Return all figures, in the text format of Prometheus."""
+    def render(self, at_work: Iterable[NodeId]) -> bytes:
+        """Return all figures, in the text format of Prometheus.
+
+        Args:
+            at_work: Nodes whose agents are.
+        """
         inputs = Figure("gauge", "inputs", "Items that there will be.", ())
         inputs.add([], self._inputs)
         accepted = Figure("counter", "items_accepted", "Inputs that became items.", ())
@@ -67,9 +71,9 @@ class Totals:
         for pair, (number, size) in sorted(self._moved.items()):
             deliveries.add(pair, number)
             moved.add(pair, size)
-        agents = Figure("gauge", "agent_connected", "Whether home can reach it.", ("node",))
-        for node, is_there in sorted(is_connected().items()):
-            agents.add([node], is_there)
+        agents = Figure("gauge", "agent_at_work", "Agents that are at work.", ("node",))
+        for node in sorted(at_work):
+            agents.add([node], 1)
         return text_of(
             [inputs, accepted, ended, changes, attempts, seconds, deliveries, moved, agents]
         )

@@ -1,4 +1,4 @@
-"""Items that failed: their inputs and the reasons, kept beside the results; and another try."""
+"""Items that failed: their inputs and the reasons, kept beside the results."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from typing import Self
 
 import msgspec
 
@@ -130,9 +131,11 @@ class DeadLetters:
                     self._names.pop(seq, None)
                     self._failed.pop(item_id(seq), None)
 
-    def close(self) -> None:
-        """Wait until everything is written."""
-        self._thread.shutdown(wait=True)
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._thread.shutdown(wait=True)  # until everything is written
 
     def _attempted(self, record: TaskRecord) -> None:
         letter = self._letters.get(record.item)

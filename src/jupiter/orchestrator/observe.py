@@ -12,6 +12,7 @@ from jupiter.agent.identity import Identity, is_locked, read_identity
 from jupiter.aio.bodies import BodySink
 from jupiter.aio.channel import Channel
 from jupiter.aio.dial import connect
+from jupiter.aio.tls import Tls, derive, is_loopback
 from jupiter.errors import TransferError
 from jupiter.model import messages as msg
 from jupiter.model.ids import NodeId
@@ -19,6 +20,7 @@ from jupiter.model.run import ItemRecord
 from jupiter.model.status import EntryStatus, NodeStatus, RunStatus
 from jupiter.orchestrator.history import read_history, refuse_unless_run
 from jupiter.orchestrator.state import State, StateFolder
+from jupiter.settings import RunSettings
 
 ANSWER_S_MAX = 2.0
 """An agent that has not answered by then is told of as silent."""
@@ -121,6 +123,7 @@ class Observer:
         self._channels: dict[NodeId, tuple[Identity, Channel]] = {}
         self._answers: dict[int, asyncio.Future[NodeStatus]] = {}
         self._next_id = 0
+        self._tls: Tls | None = None
         refuse_unless_run(output)
 
     async def __aenter__(self) -> Self:
@@ -162,7 +165,7 @@ class Observer:
             return msgspec.structs.replace(sight, problem=text)
         try:
             async with asyncio.timeout(ANSWER_S_MAX):
-                status = await self._status(sight.node, identity, bytes.fromhex(state.token))
+                status = await self._status(sight.node, identity, state)
         except TimeoutError:
             text = f"its agent (process {identity.pid}) did not answer in {ANSWER_S_MAX:g} s"
             return msgspec.structs.replace(sight, problem=text)
@@ -170,11 +173,19 @@ class Observer:
             return msgspec.structs.replace(sight, problem=str(error))
         return NodeSight(sight.node, status)
 
-    async def _status(self, node: NodeId, identity: Identity, token: bytes) -> NodeStatus:
+    async def _status(self, node: NodeId, identity: Identity, state: State) -> NodeStatus:
         known = self._channels.get(node)
         if known is None or known[0].life != identity.life or not known[1].is_open:
             address = (identity.host, identity.port)
-            channel = await connect(self, address, token, OBSERVER, "control")
+            channel = await connect(
+                self,
+                address,
+                derive(state.token, "token"),
+                OBSERVER,
+                "control",
+                expected=node,
+                tls=self._tls_for(state, identity.host),
+            )
             self._channels[node] = identity, channel
         _, channel = self._channels[node]
         self._next_id += 1
@@ -186,6 +197,17 @@ class Observer:
             return status
         finally:
             del self._answers[number]
+
+    def _tls_for(self, state: State, host: str) -> Tls | None:
+        """Return a certificate as an observer, where agents ask for one."""
+        wanted = RunSettings.model_validate_json(state.settings).tls
+        if wanted == "off" or (wanted == "auto" and is_loopback(host)):
+            return None
+        if self._tls is None:
+            from jupiter.aio.authority import Authority  # noqa: PLC0415  (slow; needed by few)
+
+            self._tls = Tls(Authority(state.token).issue(OBSERVER, "control"))
+        return self._tls
 
     # -- channel handler -----------------------------------------------------------------------
 
