@@ -18,9 +18,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON."
 def list_letters(output: OutputFolder, as_json: AsJson = False) -> None:
     """List the items that failed, with the reasons."""
     import msgspec
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
+    from rich.table import Table
 
-    from jupiter.cli.render import table
     from jupiter.cli.watch_tables import clean
     from jupiter.orchestrator.dead_letters import read_letters
 
@@ -33,8 +34,9 @@ def list_letters(output: OutputFolder, as_json: AsJson = False) -> None:
     if not letters:
         console.print("No item has failed.")
         return
-    made = table("", "item", "input", "task", "tries", "reason", "state", numbers=9)
-    made.title = None
+    made = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    for title in ("item", "input", "task", "tries", "reason", "state"):
+        made.add_column(title, no_wrap=title != "state", overflow="ellipsis")
     for letter in letters:
         state = f"done in {letter.retried}" if letter.retried else "failed"
         if not letter.retried and not letter.files:
@@ -44,10 +46,16 @@ def list_letters(output: OutputFolder, as_json: AsJson = False) -> None:
             clean(letter.name),
             letter.task,
             str(len(letter.attempts)),
-            clean(letter.reason),
+            _short(clean(letter.reason)),
             state,
         )
     console.print(made)
+
+
+def _short(reason: str) -> str:
+    """Return a reason without what stands in the other columns."""
+    head, mark, tail = reason.partition(": ")
+    return tail if mark and head.startswith("task ") else reason
 
 
 @commands.command()

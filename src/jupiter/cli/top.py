@@ -19,9 +19,18 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from jupiter.cli.watch_tables import clean, headline, items_line, node_state, run_of, status_page
+from jupiter.cli.watch_tables import (
+    clean,
+    headline,
+    items_line,
+    node_state,
+    run_of,
+    short_bytes,
+    short_span,
+    short_time,
+    status_page,
+)
 from jupiter.errors import InputError
-from jupiter.kit.units import show_bytes, show_seconds
 from jupiter.model.ids import NodeId
 from jupiter.model.status import NodeStatus
 from jupiter.orchestrator.observe import Observer, Sight
@@ -109,7 +118,7 @@ class Trend:
         return sorted(rows, key=lambda row: (-row.queued - row.running, row.task, row.node))
 
     def links(self) -> list[LinkRow]:
-        """Return the links that were ever used, the busiest first."""
+        """Return the links that files ever went over, the busiest first."""
         rates: dict[tuple[str, str], tuple[float, float]] = {}
         queues: dict[tuple[str, str], tuple[int, int]] = {}
         for node, status, before, span_s in self._pairs():
@@ -121,7 +130,7 @@ class Trend:
                     known = rates.get((link.node, node), (0.0, 0.0))
                     rates[link.node, node] = came, known[1]
                 said = max(0, link.words - last.words) / span_s
-                if link.words:
+                if link.sent_bytes or link.queued_bytes:
                     known = rates.get((node, link.node), (0.0, 0.0))
                     rates[node, link.node] = known[0], said
                 queues[node, link.node] = link.queued, link.queued_bytes
@@ -178,17 +187,24 @@ def _one_line(line: Text) -> Text:
 
 
 def _table(width: int, *columns: tuple[str, int]) -> Table:
-    """Return a table whose columns keep their widths, so that nothing moves."""
-    made = Table(box=SIMPLE_HEAD, width=width, pad_edge=False, padding=(0, 1), show_edge=False)
-    for k, (title, ratio) in enumerate(columns):
+    """Return a table whose columns keep their widths, so that nothing moves; the first grows."""
+    made = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
+    spare = width - sum(size for _, size in columns) - len(columns)
+    for k, (title, size) in enumerate(columns):
         justify: JustifyMethod = "left" if k < 2 else "right"
-        made.add_column(title, justify=justify, ratio=ratio, no_wrap=True, overflow="ellipsis")
+        made.add_column(
+            title,
+            justify=justify,
+            width=max(8, size + spare) if k == 0 else size,
+            no_wrap=True,
+            overflow="ellipsis",
+        )
     return made
 
 
 def _node_table(sight: Sight, width: int) -> Table:
-    columns = [("node", 14), ("state", 8), ("queue", 6), ("run", 5), ("workers", 7)]
-    made = _table(width, *columns, ("spool", 9), ("memory", 9), ("up", 7))
+    columns = [("node", 24), ("state", 8), ("queue", 6), ("run", 5), ("workers", 7)]
+    made = _table(width, *columns, ("spool", 6), ("memory", 6), ("up", 5))
     for each in sight.nodes:
         status = each.status
         run = run_of(status, sight.run) if status is not None else None
@@ -199,17 +215,17 @@ def _node_table(sight: Sight, width: int) -> Table:
                 str(sum(task.queued for task in tasks)),
                 f"{sum(task.running for task in tasks)}/{status.cores}",
                 str(status.workers),
-                show_bytes(run.spool_bytes) if run is not None else "",
-                show_bytes(status.rss_bytes),
-                show_seconds(status.uptime_s),
+                short_bytes(run.spool_bytes) if run is not None else "",
+                short_bytes(status.rss_bytes),
+                short_time(status.uptime_s),
             ]
         made.add_row(*row)
     return made
 
 
 def _task_table(tasks: list[TaskRow], count: int, width: int) -> Table:
-    columns = [("task", 20), ("node", 10), ("rate", 7), ("queue", 6), ("run", 4)]
-    made = _table(width, *columns, ("p50", 8), ("done", 7), ("fail", 5))
+    columns = [("task", 22), ("node", 12), ("rate", 8), ("queue", 6), ("run", 4)]
+    made = _table(width, *columns, ("p50", 7), ("done", 7), ("fail", 5))
     for row in tasks[:count]:
         made.add_row(
             row.task,
@@ -217,7 +233,7 @@ def _task_table(tasks: list[TaskRow], count: int, width: int) -> Table:
             f"{row.per_s:.1f}/s",
             str(row.queued),
             str(row.running),
-            show_seconds(row.p50_s),
+            short_span(row.p50_s),
             str(row.done),
             Text(str(row.failed), style="red" if row.failed else ""),
         )
@@ -227,16 +243,17 @@ def _task_table(tasks: list[TaskRow], count: int, width: int) -> Table:
 
 
 def _link_table(links: list[LinkRow], count: int, width: int) -> Table:
-    columns = [("link", 26), ("", 1), ("rate", 11), ("words", 9), ("queue", 6)]
-    made = _table(width, *columns, ("waiting", 9))
+    columns = [("link", 25), ("", 12), ("rate", 11), ("words", 7), ("queue", 6)]
+    made = _table(width, *columns, ("waiting", 7))
+    most = max((row.bytes_per_s for row in links), default=0.0) or 1.0
     for row in links[:count]:
         made.add_row(
             f"{row.source} → {row.target}",
-            "",
+            Text("█" * round(row.bytes_per_s / most * 12), style="blue"),
             f"{row.bytes_per_s / 1e6:.2f} MB/s",
             f"{row.words_per_s:.0f}/s",
             str(row.queued),
-            show_bytes(row.queued_bytes),
+            short_bytes(row.queued_bytes),
         )
     if len(links) > count:
         made.add_row(Text(f"… and {len(links) - count} more", style="dim"))

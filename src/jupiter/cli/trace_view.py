@@ -8,8 +8,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from jupiter.cli.watch_tables import clean
-from jupiter.kit.units import show_bytes, show_seconds
+from jupiter.cli.watch_tables import clean, short_bytes, short_span
+from jupiter.kit.units import show_seconds
 from jupiter.model.ids import INGRESS, SINK
 from jupiter.model.run import ItemRecord, TaskRecord, TransferRecord
 from jupiter.orchestrator.history import History, life_of
@@ -53,12 +53,13 @@ def waterfall(history: History, item: ItemRecord, width: int, *, verbose: bool) 
     spans.sort(key=lambda span: (span.start_s, span.end_s))
     end_s = max([span.end_s for span in spans] + [item.done_s or item.accepted_s])
     scale = _Scale(item.accepted_s, end_s, max(BAR_MIN, min(width, 140) - OTHERS_WIDTH))
-    made = Table(box=None, pad_edge=False, padding=(0, 1), show_header=False)
+    made = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), show_header=False)
     made.add_column(justify="right", width=9, no_wrap=True)
     made.add_column(width=24, no_wrap=True, overflow="ellipsis")
-    made.add_column(width=15, no_wrap=True, overflow="ellipsis")
+    made.add_column(width=13, no_wrap=True, overflow="ellipsis")
     made.add_column(width=scale.width, no_wrap=True)
-    made.add_column(no_wrap=True)
+    made.add_column(width=7, no_wrap=True, justify="right")
+    notes: list[Text] = []
     made.add_row(_at(0.0), Text("accepted", style="bold"), "", "", "")
     for span in spans:
         made.add_row(
@@ -69,11 +70,12 @@ def waterfall(history: History, item: ItemRecord, width: int, *, verbose: bool) 
             span.size,
         )
         if span.note:
-            made.add_row("", Text(clean(span.note), style="red", overflow="fold", no_wrap=False))
+            notes.append(Text(f"{span.what} on {span.where}: {clean(span.note)}", style="red"))
     if item.done_s is not None:
         word = Text(item.status, style="bold " + ("red" if item.status == "failed" else "green"))
         made.add_row(_at(item.done_s - item.accepted_s), word, "", "", "")
     parts: list[RenderableType] = [_headline(history, item), made]
+    parts += notes
     parts += _foot(item, tasks, verbose=verbose)
     return Group(*parts)
 
@@ -93,8 +95,8 @@ class _Scale:
         """Return the bar of a row: waiting is light, working is full, and never nothing."""
         start, work, end = map(self._column, (span.start_s, span.work_s, span.end_s))
         start = min(start, self.width - 1)
-        work = min(work, self.width - 1)
-        end = max(end, work + 1)
+        work = max(start, min(work, self.width - 1))
+        end = min(self.width, max(end, work + 1))
         bar = Text(" " * start)
         bar.append("░" * (work - start), style="dim")
         bar.append("█" * (end - work), style=span.style)
@@ -113,7 +115,7 @@ def _of_task(record: TaskRecord, item: ItemRecord) -> _Span:
         what += f" attempt {record.attempt}"
     is_bad = record.status == "failed"
     note = (record.detail.splitlines() or ["failed"])[0] if is_bad else ""
-    took = show_seconds(record.finish_s - record.execute_s)
+    took = short_span(record.finish_s - record.execute_s)
     return _Span(
         start_s=record.enter_s,
         work_s=record.execute_s,
@@ -136,7 +138,7 @@ def _of_transfer(record: TransferRecord) -> _Span:
         end_s=record.arrive_s,
         what=f"{source} → {target}",
         where=where,
-        size=show_bytes(record.size_bytes),
+        size=short_bytes(record.size_bytes) if record.file_names else "nothing",
         style="blue",
     )
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import unicodedata
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from jupiter.cli.render import table
-from jupiter.kit.units import show_bytes, show_seconds
 from jupiter.model.status import NodeStatus, RunStatus
 from jupiter.orchestrator.observe import ItemCounts, NodeSight, Sight
 
@@ -28,6 +27,42 @@ def clean(text: str) -> str:
         char if char in "\n\t" or unicodedata.category(char)[0] != "C" else f"\\x{ord(char):02x}"
         for char in text
     )
+
+
+def narrow_table(*columns: str) -> Table:
+    """Return an empty table that wastes no column; the first two are words, the others numbers."""
+    made = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    made.add_column(columns[0], no_wrap=True, overflow="ellipsis", min_width=8)
+    made.add_column(columns[1], no_wrap=True, overflow="ellipsis")
+    for column in columns[2:]:
+        made.add_column(column, justify="right", no_wrap=True)
+    return made
+
+
+def short_bytes(size: float) -> str:
+    """Return a size in at most five characters."""
+    for unit in ("B", "k", "M", "G"):
+        if size < 999.5:
+            return f"{size:.0f}{unit}" if size >= 99.5 or unit == "B" else f"{size:.3g}{unit}"
+        size /= 1000
+    return f"{size:.3g}T"
+
+
+def short_span(seconds: float) -> str:
+    """Return the time that something takes in at most six characters."""
+    for unit, factor in (("µs", 1e6), ("ms", 1e3)):
+        if 0 < seconds * factor < 999.5:
+            return f"{seconds * factor:.3g}{unit}"
+    return f"{seconds:.3g}s" if seconds < 999.5 else short_time(seconds)
+
+
+def short_time(seconds: float) -> str:
+    """Return a duration in at most four characters, roughly."""
+    for unit, length in (("s", 60), ("m", 60), ("h", 48)):
+        if seconds < length:
+            return f"{seconds:.0f}{unit}"
+        seconds /= length if unit != "h" else 24
+    return f"{seconds:.0f}d"
 
 
 def status_page(sight: Sight) -> RenderableType:
@@ -55,18 +90,18 @@ def items_line(items: ItemCounts) -> Text:
     """Return what became of the items, in one line."""
     line = Text("items ")
     words = [
-        (f"{items.inputs} inputs", ""),
-        (f"{items.accepted} accepted", ""),
+        (f"{items.accepted} of {items.inputs} accepted", ""),
         (f"{items.in_flight} in flight", "cyan" if items.in_flight else ""),
         (f"{items.done} done", "green" if items.done else ""),
-        (f"{items.filtered} filtered", ""),
-        (f"{items.failed} failed", "red" if items.failed else ""),
     ]
+    if items.filtered:
+        words.append((f"{items.filtered} filtered", ""))
+    words.append((f"{items.failed} failed", "red" if items.failed else ""))
     if items.lost:
         words.append((f"{items.lost} lost", "red"))
     words.append((f"{items.per_s:.1f}/s", "bold"))
     for k, (word, style) in enumerate(words):
-        line.append(" · " if k else " ", style="dim")
+        line.append(" · " if k else "", style="dim")
         line.append(word, style=style)
     return line
 
@@ -86,13 +121,12 @@ def node_state(sight: NodeSight, run: RunStatus | None) -> tuple[str, str]:
         return "broken", "red"
     if run.is_full:
         return "full", "yellow"
-    return ("at work", "green") if run.is_member else ("apart", "yellow")
+    return ("work", "green") if run.is_member else ("apart", "yellow")
 
 
 def _node_table(sight: Sight) -> Table:
     columns = ("node", "state", "epoch", "tasks", "queue", "run", "done", "fail")
-    made = table("", *columns, "spool", "journal", "memory", "up", numbers=2)
-    made.title = None
+    made = narrow_table(*columns, "spool", "jrnl", "mem", "up")
     for each in sight.nodes:
         made.add_row(*_node_row(each, sight.run))
     return made
@@ -115,10 +149,10 @@ def _node_row(sight: NodeSight, name: str) -> list[str | Text]:
             str(sum(task.running for task in tasks)),
             str(sum(task.done for task in tasks)),
             _count(sum(task.failed for task in tasks)),
-            show_bytes(run.spool_bytes),
-            show_bytes(run.journal_bytes),
+            short_bytes(run.spool_bytes),
+            short_bytes(run.journal_bytes),
         ]
-    row += [show_bytes(status.rss_bytes), show_seconds(status.uptime_s)]
+    row += [short_bytes(status.rss_bytes), short_time(status.uptime_s)]
     return row
 
 
@@ -127,10 +161,9 @@ def _count(number: int) -> Text:
 
 
 def _task_table(sight: Sight) -> Table:
-    made = table("", "task", "node", "done", "failed", "mean", numbers=2)
-    made.title = None
+    made = narrow_table("task", "node", "done", "failed", "mean")
     for task in sight.tasks:
         mean_s = task.seconds / max(1, task.done + task.failed)
         row: list[str | Text] = [task.task, task.node, str(task.done), _count(task.failed)]
-        made.add_row(*row, show_seconds(mean_s))
+        made.add_row(*row, short_span(mean_s))
     return made
