@@ -102,10 +102,12 @@ def retry(
 ) -> None:
     """Stream items that failed once more, as the run did; results go to OUTPUT/retry-N."""
     from rich.console import Console
+    from rich.text import Text
 
     from jupiter.cli.notes import tell
     from jupiter.cli.run_command import run_to_end
     from jupiter.cli.screen import RichScreen
+    from jupiter.cli.watch_tables import clean
     from jupiter.errors import Fault, InputError
     from jupiter.orchestrator import retry as again
     from jupiter.orchestrator import wiring
@@ -136,6 +138,6 @@ def retry(
     console.print(f"{good} of {len(letters)} did well this time.")
     for letter, item in zip(letters, record.items, strict=False):
         if item.status not in ("done", "filtered"):
-            console.print(f"  item {letter.item}: {item.detail}", markup=False, highlight=False)
+            console.print(Text(clean(f"  item {letter.item}: {item.detail}")))
     console.print(f"Results: {folder / 'results'}/", soft_wrap=True)
     raise typer.Exit(0 if good == len(letters) else 1)

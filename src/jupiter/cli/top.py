@@ -188,8 +188,8 @@ def _one_line(line: Text) -> Text:
 
 def _table(width: int, *columns: tuple[str, int]) -> Table:
     """Return a table whose columns keep their widths, so that nothing moves; the first grows."""
-    made = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
-    spare = width - sum(size for _, size in columns) - len(columns)
+    made = Table(box=SIMPLE_HEAD, pad_edge=False, padding=0, show_edge=False)
+    spare = width - sum(size for _, size in columns) - len(columns) + 1
     for k, (title, size) in enumerate(columns):
         justify: JustifyMethod = "left" if k < 2 else "right"
         made.add_column(

@@ -31,7 +31,8 @@ def clean(text: str) -> str:
 
 def narrow_table(*columns: str) -> Table:
     """Return an empty table that wastes no column; the first two are words, the others numbers."""
-    made = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    gap = 0 if len(columns) > 8 else 1
+    made = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, gap, 0, 0))
     made.add_column(columns[0], no_wrap=True, overflow="ellipsis", min_width=8)
     made.add_column(columns[1], no_wrap=True, overflow="ellipsis")
     for column in columns[2:]:

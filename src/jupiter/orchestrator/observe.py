@@ -278,7 +278,9 @@ def _wrong(
         lines.append(f"the command is gone; its agents go on: jupiter resume {output}")
     if phase == "interrupted":
         lines.append(f"no agent is at work; go on with: jupiter resume {output}")
-    lines += [f"node {sight.node}: {sight.problem}" for sight in nodes if sight.problem]
+        lines.append("the items are counted as far as the command had heard of them")
+    else:
+        lines += [f"node {sight.node}: {sight.problem}" for sight in nodes if sight.problem]
     runs = _runs(nodes, name)
     lines += [f"node {node}: {run.problem}" for node, run in runs if run.problem]
     members = [run.members for _, run in runs if run.entry is not None]
