@@ -12,7 +12,7 @@ from jupiter.home.log import read_facts
 from jupiter.kit.names import nearest
 from jupiter.model.ids import ItemId
 from jupiter.model.run import ItemRecord, TaskRecord, TransferRecord
-from jupiter.orchestrator.output import TRACE
+from jupiter.orchestrator.output import RESULTS, TRACE
 from jupiter.orchestrator.state import FACTS, StateFolder
 
 
@@ -64,6 +64,15 @@ def refuse_unless_run(output: Path) -> None:
     is_there = output.is_dir()
     if is_there and (StateFolder(output).path.is_dir() or (output / TRACE).is_file()):
         return
+    if (output / RESULTS).is_dir():
+        raise InputError(
+            Fault(
+                "has no trace: its run has ended this moment, or was given up",
+                file=str(output),
+                expected="a run that goes on, or that came to its end",
+                remedy="ask again",
+            )
+        )
     raise InputError(
         Fault(
             "is the output folder of no run" if is_there else "there is no such folder",
