@@ -230,7 +230,7 @@ class Agent:
                 if channel.peer_role == "peer":
                     self._callers[channel.peer] = channel
                 if body:
-                    self._books.traffic(channel.peer).receive(len(body))
+                    self._books.traffic[channel.peer].receive(len(body))
                 run = self._runs.get(name)
                 if run is not None:  # else it was stopped, or is not prepared yet
                     try:
@@ -273,7 +273,7 @@ class Agent:
         match message:
             case msg.Say(run=name):
                 run = self._runs.get(name)
-                self._books.traffic(channel.peer).receive(size)
+                self._books.traffic[channel.peer].receive(size)
                 if run is None:
                     return Discard(lambda: None, size)
                 return run.intake.receive_long(message, size, channel.peer)
@@ -310,7 +310,7 @@ class Agent:
         if link is None or (is_delivery and not link.is_data):
             self._broken(f"node {self._config.node} has no link to node {node}")
             return
-        self._books.traffic(node).send(out.size_bytes)
+        self._books.traffic[node].send(out.size_bytes)
         link.post(out)
 
     def _damaged(self, name: str, number: int, _reason: str) -> None:
@@ -323,7 +323,7 @@ class Agent:
             run.tell(ev.Gone(node))
 
     def _connected(self, node: NodeId) -> None:
-        self._books.traffic(node).reconnects += 1
+        self._books.traffic[node].reconnects += 1
         self._log.info("link.connected", peer=node)
         for run in self._runs:
             run.tell(ev.Connected(node))

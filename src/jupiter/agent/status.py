@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from statistics import median
@@ -272,7 +272,8 @@ class Books:
         self._data = data
         self._start_s = monotonic_s()
         self._tallies: dict[str, Tally] = {}
-        self._traffic: dict[NodeId, Traffic] = {}
+        self.traffic: defaultdict[NodeId, Traffic] = defaultdict(Traffic)
+        """What is counted of the link to each node."""
 
     def tally_of(self, run: str) -> Tally:
         """Return what is counted of a run; the same as long as it is not closed."""
@@ -281,13 +282,6 @@ class Books:
     def close(self, run: str) -> None:
         """Forget a run that has stopped."""
         self._tallies.pop(run, None)
-
-    def traffic(self, node: NodeId) -> Traffic:
-        """Return what is counted of the link to a node."""
-        found = self._traffic.get(node)
-        if found is None:
-            found = self._traffic[node] = Traffic()
-        return found
 
     async def status(self, runs: Iterable[Watched], *, life: int, has_home: bool) -> NodeStatus:
         """Return how the node stands; files are looked at in a thread."""
@@ -312,6 +306,6 @@ class Books:
             fds=fds,
             workers=sum(task.workers for each in statuses for task in each.tasks),
             free_bytes=free,
-            links=tuple(link_statuses(self._traffic, [run.machines for run in here])),
+            links=tuple(link_statuses(self.traffic, [run.machines for run in here])),
             runs=tuple(statuses),
         )
