@@ -8,7 +8,7 @@ import sys
 import termios
 import tty
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,9 +38,10 @@ from jupiter.orchestrator.observe import Observer, Sight
 PERIOD_S = 1.0
 SPARKS = "▁▂▃▄▅▆▇█"
 SPARK_WIDTH = 40
+BAR_WIDTH = 12
 WIDTH_MAX = 100
-FIXED_LINES = 12
-"""Headlines, table heads and the last line."""
+FIXED_LINES = 9
+"""Headlines and the heads of the tables."""
 END_LOOKS_MAX = 30
 """Looks at a run that has just ended, until its report is there."""
 
@@ -165,18 +166,20 @@ def page(sight: Sight, trend: Trend, width: int, height: int) -> RenderableType:
     items.append(f"  {rate:.1f} items/s", style="bold")
     wrong = [Text(f"! {clean(line)}", style="yellow", no_wrap=True, overflow="ellipsis")
              for line in sight.wrong[:3]]  # fmt: skip
-    room = max(6, height - FIXED_LINES - len(sight.nodes) - len(wrong))
-    links = trend.links()
-    tasks = trend.tasks(sight.run)
-    task_rows = min(len(tasks), max(3, room - min(len(links), room // 3)))
-    link_rows = min(len(links), max(2, room - task_rows))
+    tasks, links = trend.tasks(sight.run), trend.links()
+    # Who needs less leaves more to the others.
+    left = height - FIXED_LINES - len(wrong)
+    for_nodes = min(len(sight.nodes), max(2, left // 3))
+    left -= for_nodes
+    for_links = min(len(links), max(2, left // 3))
+    for_tasks = min(len(tasks), max(2, left - for_links))
     return Group(
         _one_line(headline(sight)),
         _one_line(items_line(sight.items)),
         items,
-        _node_table(sight, width),
-        _task_table(tasks, task_rows, width),
-        _link_table(links, link_rows, width),
+        _node_table(sight, for_nodes, width),
+        _task_table(tasks, for_tasks, width),
+        _link_table(links, for_links, width),
         *wrong,
     )
 
@@ -202,9 +205,20 @@ def _table(width: int, *columns: tuple[str, int]) -> Table:
     return made
 
 
-def _node_table(sight: Sight, width: int) -> Table:
+def _fill(made: Table, rows: Sequence[Sequence[str | Text]], room: int) -> Table:
+    """Put rows into a table; where there is no room for all, the last line says how many more."""
+    shown = rows if len(rows) <= room else rows[: room - 1]
+    for row in shown:
+        made.add_row(*row)
+    if len(shown) < len(rows):
+        made.add_row(Text(f"… and {len(rows) - len(shown)} more", style="dim"))
+    return made
+
+
+def _node_table(sight: Sight, room: int, width: int) -> Table:
     columns = [("node", 24), ("state", 8), ("queue", 6), ("run", 5), ("workers", 7)]
     made = _table(width, *columns, ("spool", 6), ("memory", 6), ("up", 5))
+    rows = []
     for each in sight.nodes:
         status = each.status
         run = run_of(status, sight.run) if status is not None else None
@@ -219,15 +233,15 @@ def _node_table(sight: Sight, width: int) -> Table:
                 short_bytes(status.rss_bytes),
                 short_time(status.uptime_s),
             ]
-        made.add_row(*row)
-    return made
+        rows.append(row)
+    return _fill(made, rows, room)
 
 
-def _task_table(tasks: list[TaskRow], count: int, width: int) -> Table:
+def _task_table(tasks: list[TaskRow], room: int, width: int) -> Table:
     columns = [("task", 22), ("node", 12), ("rate", 8), ("queue", 6), ("run", 4)]
     made = _table(width, *columns, ("p50", 7), ("done", 7), ("fail", 5))
-    for row in tasks[:count]:
-        made.add_row(
+    rows: list[list[str | Text]] = [
+        [
             row.task,
             row.node,
             f"{row.per_s:.1f}/s",
@@ -236,28 +250,28 @@ def _task_table(tasks: list[TaskRow], count: int, width: int) -> Table:
             short_span(row.p50_s),
             str(row.done),
             Text(str(row.failed), style="red" if row.failed else ""),
-        )
-    if len(tasks) > count:
-        made.add_row(Text(f"… and {len(tasks) - count} more", style="dim"))
-    return made
+        ]
+        for row in tasks
+    ]
+    return _fill(made, rows, room)
 
 
-def _link_table(links: list[LinkRow], count: int, width: int) -> Table:
-    columns = [("link", 25), ("", 12), ("rate", 11), ("words", 7), ("queue", 6)]
+def _link_table(links: list[LinkRow], room: int, width: int) -> Table:
+    columns = [("link", 25), ("", BAR_WIDTH), ("rate", 11), ("words", 7), ("queue", 6)]
     made = _table(width, *columns, ("waiting", 7))
     most = max((row.bytes_per_s for row in links), default=0.0) or 1.0
-    for row in links[:count]:
-        made.add_row(
+    rows: list[list[str | Text]] = [
+        [
             f"{row.source} → {row.target}",
-            Text("█" * round(row.bytes_per_s / most * 12), style="blue"),
+            Text("█" * round(row.bytes_per_s / most * BAR_WIDTH), style="blue"),
             f"{row.bytes_per_s / 1e6:.2f} MB/s",
             f"{row.words_per_s:.0f}/s",
             str(row.queued),
             short_bytes(row.queued_bytes),
-        )
-    if len(links) > count:
-        made.add_row(Text(f"… and {len(links) - count} more", style="dim"))
-    return made
+        ]
+        for row in links
+    ]
+    return _fill(made, rows, room)
 
 
 async def top(output: Path, console: Console) -> int:
