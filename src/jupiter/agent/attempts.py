@@ -97,7 +97,7 @@ class Attempts:
         try:
             names = spool.input_names(run.task, run.inputs)
         except TransferError as error:
-            tell(ev.Failed(run.item, run.task, run.attempt, str(error), is_final=True))
+            tell(ev.Damaged(run.item, run.task, str(error)))
             return
         inputs_folder = spool.input_folder(run.task, run.item, epoch)
         if spool.has_unchecked:

@@ -128,7 +128,7 @@ class Intake:
             raise TransferError(f"{type(word).__name__} has no body")
         delivery = word.delivery
         if not self._wants(delivery, size):
-            return Discard(lambda: self._receiver.received(message, sender), size)
+            return Discard(lambda: self._passed_over(message, delivery, sender), size)
         return BodyFiles(
             self._partials,
             delivery,
@@ -138,6 +138,16 @@ class Intake:
             on_spoilt=lambda fault: self._spoilt(message, sender, fault),
             on_error=lambda error: self._cannot_write(sender, error),
         )
+
+    def _passed_over(self, message: msg.Say, delivery: Delivery, sender: NodeId) -> None:
+        """Take a word whose body was not stored, unless it is needed by now.
+
+        While a body comes in, the epoch may begin that it belongs to.
+        """
+        if self._receiver.wants(delivery):
+            self._agency.post(sender, Outgoing(msg.Again(self._run)))
+        else:
+            self._receiver.received(message, sender)
 
     def _take_files(
         self, message: msg.Say, delivery: Delivery, sender: NodeId, folder: str, paths: list[str]

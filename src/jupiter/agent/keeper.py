@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from jupiter.agent.journal import Found, Journal
-from jupiter.agent.spool import MEMORY_MARK, Spool
+from jupiter.agent.spool import MEMORY_MARK, Spool, fault_of
 from jupiter.control.compaction import Worth, weigh
 from jupiter.model import actions as act
 from jupiter.model import events as ev
@@ -211,7 +211,10 @@ class Keeper:
         files = self._files_of(record)
         if bodies:
             shown = [str(results / name) for _, names in with_parts for name in names]
-            missing = [not os.path.exists(path) for path in shown]
+            missing = [
+                bool(fault_of([path], [part]))
+                for path, part in zip(shown, files.parts, strict=True)
+            ]
             self._restore(files, bodies, missing)
             return True
         for delivery, names in with_parts:
@@ -219,7 +222,7 @@ class Keeper:
             folder = os.path.dirname(paths[0])
             for path, name, part in zip(paths, names, delivery.parts, strict=True):
                 stored = [(os.path.basename(path), part)]
-                is_shown = not os.path.lexists(path) and (results / name).exists()
+                is_shown = not os.path.lexists(path) and not fault_of([str(results / name)], [part])
                 if not is_shown and self._spool.unchecked_fault(folder, stored):
                     return False
         return True

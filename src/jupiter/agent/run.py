@@ -16,7 +16,7 @@ from jupiter.agent.config import config_of
 from jupiter.agent.facts import FactBook
 from jupiter.agent.inlet import Inlet
 from jupiter.agent.intake import Intake
-from jupiter.agent.journal import Journal
+from jupiter.agent.journal import FULL, FULL_WAIT_S, Journal
 from jupiter.agent.keeper import Keeper
 from jupiter.agent.outgoing import Outgoing
 from jupiter.agent.place import Agency, Place
@@ -496,9 +496,13 @@ class AgentRun:
     def _publish(self, publish: act.Publish) -> None:
         hit("results.show")
         moved: list[str] = []
-        for delivery, names in publish.commit.results:
-            if delivery.parts:
-                moved += self._spool.move_results(delivery, self._results, names)
+        try:
+            for delivery, names in publish.commit.results:
+                if delivery.parts:
+                    moved += self._spool.move_results(delivery, self._results, names)
+        except OSError as error:
+            self._publish_later(publish, error)
+            return
         hit("results.renamed")
         shown = ev.Shown(publish.commit.number)
         if self._keeper is None or not (moved or self._showing):
@@ -512,6 +516,21 @@ class AgentRun:
 
         self._showing += 1  # what is shown later must not be said to be so before
         self._keeper.sync_files(moved, [str(self._results)] if moved else [], synced)
+
+    def _publish_later(self, publish: act.Publish, error: OSError) -> None:
+        """Wait for room in the folder of the results."""
+        if error.errno not in FULL:
+            raise error
+        self._log.warning("disk.full", what="results")
+
+        def again() -> None:
+            self._timers.discard(handle)
+            if not self._is_stopped:
+                self._publish(publish)
+                self.tell_all()
+
+        handle = asyncio.get_running_loop().call_later(FULL_WAIT_S, again)
+        self._timers.add(handle)
 
     def _resolve(self, resolve: act.Resolve) -> None:
         end = resolve.ending

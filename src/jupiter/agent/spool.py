@@ -178,7 +178,7 @@ class Spool:
         for epoch, old in epochs.items():
             if epoch < delivery.epoch and old.attempts.get(source) == delivery.attempt:
                 stored = [f"{old.folder}/{name}" for name in old.by_parent[source]]
-                is_sound = old.folder not in self._unchecked or not _fault(
+                is_sound = old.folder not in self._unchecked or not fault_of(
                     stored, old.parts[source]
                 )
                 if is_sound and all(map(os.path.exists, stored)):  # else a transfer was cut short
@@ -396,7 +396,7 @@ class Spool:
             Their paths.
         """
         inputs = self._inputs.get((delivery.target, delivery.item), {}).get(delivery.epoch)
-        stored = inputs.by_parent.pop(delivery.source, None) if inputs is not None else None
+        stored = inputs.by_parent.get(delivery.source) if inputs is not None else None
         moved = []
         for source, final in zip(stored or (), names, strict=bool(stored)):
             assert inputs is not None  # noqa: S101 - for the type checker
@@ -407,9 +407,17 @@ class Spool:
                 continue  # it was moved before a restart
             except OSError:  # another file system
                 partial = f"{folder}/.{final}.partial"
-                shutil.copyfile(path, partial)
+                try:
+                    shutil.copyfile(path, partial)
+                except FileNotFoundError:
+                    continue
+                except OSError:
+                    Path(partial).unlink(missing_ok=True)
+                    raise
                 os.replace(partial, target)
             moved.append(target)
+        if inputs is not None:
+            inputs.by_parent.pop(delivery.source, None)
         return tuple(moved)
 
     def remove(self) -> None:
@@ -497,14 +505,14 @@ class Spool:
         """
         if folder not in self._unchecked:
             return ""
-        return _fault([f"{folder}/{name}" for name, _ in parts], [part for _, part in parts])
+        return fault_of([f"{folder}/{name}" for name, _ in parts], [part for _, part in parts])
 
     def is_checked(self, folder: str) -> None:
         """Note that a folder holds what it should."""
         self._unchecked.discard(folder)
 
 
-def _fault(paths: Sequence[str], parts: Sequence[Part]) -> str:
+def fault_of(paths: Sequence[str], parts: Sequence[Part]) -> str:
     """Return what is wrong with files; empty where nothing is."""
     for path, part in zip(paths, parts, strict=True):
         try:
