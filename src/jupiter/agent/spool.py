@@ -404,17 +404,9 @@ class Spool:
             try:
                 os.replace(path, target)
             except FileNotFoundError:
-                continue  # it was moved before a restart
+                pass  # it was moved before: by a process before this one, or when there was no room
             except OSError:  # another file system
-                partial = f"{folder}/.{final}.partial"
-                try:
-                    shutil.copyfile(path, partial)
-                except FileNotFoundError:
-                    continue
-                except OSError:
-                    Path(partial).unlink(missing_ok=True)
-                    raise
-                os.replace(partial, target)
+                _copy_safely(path, f"{folder}/.{final}.partial", target)
             moved.append(target)
         if inputs is not None:
             inputs.by_parent.pop(delivery.source, None)
@@ -510,6 +502,18 @@ class Spool:
     def is_checked(self, folder: str) -> None:
         """Note that a folder holds what it should."""
         self._unchecked.discard(folder)
+
+
+def _copy_safely(path: str, partial: str, target: str) -> None:
+    """Copy a file, if it is there, to a name that it gets when it is whole."""
+    try:
+        shutil.copyfile(path, partial)
+    except FileNotFoundError:
+        return
+    except OSError:
+        Path(partial).unlink(missing_ok=True)
+        raise
+    os.replace(partial, target)
 
 
 def fault_of(paths: Sequence[str], parts: Sequence[Part]) -> str:
