@@ -83,7 +83,9 @@ def check_damage(whole: bytes, data: bytes, payloads: list[bytes]) -> list[bytes
     found = entries.scan(data)
     texts = [bytes(each) for each in found.payloads]
     left = iter(payloads)
-    assert all(text in left for text in texts), "something that was not written, or in another order"
+    assert all(text in left for text in texts), (
+        "something that was not written, or in another order"
+    )
     is_noticed = bool(found.gaps) or found.tail_bytes > 0
     assert is_noticed == (data != whole)
     return texts

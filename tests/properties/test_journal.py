@@ -1,4 +1,4 @@
-"""A journal against a model: what was told to be kept is found, once and in order, after any end."""
+"""A journal against a model: what was told is found, once and in order, after any end."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import asyncio
 import os
 import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 from hypothesis import settings
@@ -45,7 +47,7 @@ class JournalMachine(RuleBasedStateMachine):
         self.left = 0  # failpoints until it dies; 0 is for ever
         self.is_dead = False
         self.synced: dict[int, int] = {}  # bytes by inode
-        self.patches = [
+        self.patches: list[Any] = [
             patch.object(journal_module, "hit", self.hit),
             patch.object(os, "fsync", self.fsync),
             patch.object(os, "fdatasync", self.fsync),
@@ -143,10 +145,8 @@ class JournalMachine(RuleBasedStateMachine):
         self.left = points
 
     def do(self, work: object) -> None:
-        try:
+        with suppress(Dead):
             self.loop.run_until_complete(work())  # type: ignore[operator]
-        except Dead:
-            pass
 
     @rule(cut=st.none() | st.floats(0, 1))
     def die(self, cut: float | None) -> None:

@@ -4,9 +4,9 @@ An entry is ``mark (4 bytes) | length (4) | CRC-32 (4) | number (8) | payload``,
 covers number and payload. Numbers rise by one, so a gap shows what is missing. A reader takes what
 is whole, from the beginning of the file or from the next mark behind a damaged place.
 
-The mark never occurs within a payload as it is written: a file in a journal may be a journal, and of
-a torn entry nothing inside may be taken for an entry. Such a payload is written with a filling byte,
-which the highest bit of the length tells.
+The mark never occurs within a payload as it is written: a file in a journal may be a journal, and
+of a torn entry nothing inside may be taken for an entry. Such a payload is written with filling
+bytes, of which the highest bit of the length tells.
 """
 
 from __future__ import annotations

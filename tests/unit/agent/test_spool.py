@@ -81,9 +81,7 @@ def test_names_are_kept_apart_after_a_restart(root: Path, renamed: bool, order: 
     again.sweep(lambda task, item: True, lambda task, item: True)
     names = again.input_names(T, [first, second])
     folder = Path(again.input_folder(T, ONE, 1))
-    assert [(folder / name).read_bytes() for name in names] == [
-        bodies[each]["x"] for each in order
-    ]
+    assert [(folder / name).read_bytes() for name in names] == [bodies[each]["x"] for each in order]
 
 
 def test_second_parent_that_the_journal_does_not_know_comes_again(root: Path) -> None:
@@ -328,7 +326,7 @@ def test_room_in_memory_comes_back_in_full(both: tuple[Spool, Path, Path]) -> No
 
 
 def test_parts_that_were_refused_leave_no_debt_in_memory(both: tuple[Spool, Path, Path]) -> None:
-    spool, _, memory = both
+    spool, _, _ = both
     for seq in range(20):
         bodies = {"x": b"b" * 60}
         given = delivery("a", bodies, seq=seq)
