@@ -20,7 +20,7 @@ SLOW = """
 import time
 
 def split(inputs, output_dir):
-    time.sleep(0.02)
+    time.sleep(0.05)
     text = inputs[0].read_text()
     first, second = output_dir / "a.txt", output_dir / "b.txt"
     first.write_text("first of " + text)

@@ -125,13 +125,18 @@ def write_safely(path: Path, data: bytes) -> None:
     """Replace a file so that after any crash it has the old content or the new.
 
     Raises:
-        OSError: It cannot be written.
+        OSError: It cannot be written; the old content is there.
     """
     partial = path.with_name(f".{path.name}.partial")
     fd = os.open(partial, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
-        os.write(fd, data)
+        view = memoryview(data)
+        while view:  # on a disk that is nearly full a part is written, and no error told
+            view = view[os.write(fd, view) :]
         os.fsync(fd)
+    except OSError:
+        partial.unlink()
+        raise
     finally:
         os.close(fd)
     partial.replace(path)

@@ -58,6 +58,7 @@ class Inlet:
         # Offered to the machines and not accepted yet: the paths, and the folder of the copies.
         self._ready: deque[tuple[tuple[str, ...], str]] = deque()
         self._is_copying = False
+        self._is_waiting = False
         self._is_feeding = False
         self._is_closing = False
         self._is_closed = False
@@ -104,7 +105,7 @@ class Inlet:
 
     def feed(self) -> None:
         """Get some inputs ready, as far as there are fewer than can be accepted soon."""
-        if self._is_feeding:
+        if self._is_feeding or self._is_waiting:
             return
         self._is_feeding = True
         try:
@@ -170,9 +171,15 @@ class Inlet:
 
     def _failed(self, paths: Sequence[str], error: OSError) -> None:
         if error.errno in FULL:  # nothing is accepted until somebody makes room
-            asyncio.get_running_loop().call_later(FULL_WAIT_S, self.feed)
+            self._is_waiting = True
+            asyncio.get_running_loop().call_later(FULL_WAIT_S, self._try_again)
             return
         self._on_broken(f"input {', '.join(paths)} cannot be read: {error.strerror}")
+
+    def _try_again(self) -> None:
+        self._is_waiting = False
+        if not self._is_closed:
+            self.feed()
 
 
 def _copy(path: str, folder: str) -> Part:

@@ -317,15 +317,30 @@ class Journal:
         before = self._size
 
         def end(is_done: bool) -> None:
-            self._log.info("journal.compacted", before_bytes=before, bytes=self._size)
+            if is_done:
+                self._log.info("journal.compacted", before_bytes=before, bytes=self._size)
+            else:
+                self._compacted_bytes = self._size // 2  # when it has grown again
             self._is_busy = False
             self._begin()
 
-        self._submit(self._rewrite, end)
+        self._submit(self._compact, end)
 
-    def _rewrite(self) -> bool:
+    def _compact(self) -> bool:
+        """Return whether there was room for it."""
         hit("journal.compact")
         new_path = self._path.with_suffix(".new")
+        try:
+            self._rewrite(new_path)
+        except OSError as error:
+            if error.errno not in FULL or not new_path.exists():  # else it is the journal by now
+                raise
+            new_path.unlink()
+            return False
+        hit("journal.swapped")
+        return True
+
+    def _rewrite(self, new_path: Path) -> None:
         end = self._size
         found = entries.scan(_pread(self._fd, 0, end)).payloads
         payloads = _worth_keeping(found)
@@ -352,8 +367,6 @@ class Journal:
                 )
                 os.close(old)
                 self._number, self._size, self._compacted_bytes = number, size, size
-        hit("journal.swapped")
-        return True
 
     def rewrite(self, found: Iterable[Found]) -> None:
         """Replace the journal by some of its entries, before anything is appended.

@@ -180,7 +180,8 @@ class Keeper:
                 continue
             recovered.records.append(each.record)
         if void:
-            self._journal.rewrite([each for each in found if each not in void])
+            ids = set(map(id, void))
+            self._journal.rewrite([each for each in found if id(each) not in ids])
         return recovered
 
     def _adopt(self, found: Found, results: Path) -> bool:
@@ -192,13 +193,14 @@ class Keeper:
             case rec.Taken(delivery):
                 self._spool.adopt_inputs(delivery, places[0])
             case rec.Elected(task, item):
-                self._spool.adopt_outputs(task, item, places[0])
-            case rec.Accepted(seq):
-                self._spool.adopt_outputs(INGRESS, item_id(seq), places[0])
+                self._spool.adopt_outputs(task, item, places[0], record.outputs)
+            case rec.Accepted(seq, _, parts):
+                self._spool.adopt_outputs(INGRESS, item_id(seq), places[0], parts)
             case rec.Committed():
                 return self._adopt_results(record, places, found.bodies, results)
-        if found.bodies:
-            self._restore(self._files_of(record), found.bodies)
+        files = self._files_of(record)
+        if len(found.bodies) == files.size_bytes:  # they went into the journal
+            self._restore(files, found.bodies)
         return True
 
     def _adopt_results(
@@ -209,7 +211,7 @@ class Keeper:
         for (delivery, _), place in zip(with_parts, places, strict=True):
             self._spool.adopt_inputs(delivery, place)
         files = self._files_of(record)
-        if bodies:
+        if len(bodies) == files.size_bytes:
             shown = [str(results / name) for _, names in with_parts for name in names]
             missing = [
                 bool(fault_of([path], [part]))

@@ -435,10 +435,14 @@ class Spool:
             if not os.path.lexists(path) and os.path.lexists(apart):
                 os.rename(apart, path)
 
-    def adopt_outputs(self, task: TaskId, item: ItemId, place: str) -> None:
+    def adopt_outputs(
+        self, task: TaskId, item: ItemId, place: str, parts: Iterable[Part] = ()
+    ) -> None:
         """Take up the folder that the journal names for outputs, or for an accepted input."""
         folder = self._folder_of(place)
         self._disown(folder, (task, item, -1))
+        if folder not in self._memory_sizes:
+            self._charge(folder, sum([part.size_bytes for part in parts]))
         self._outputs[task, item] = folder
         os.makedirs(folder, mode=0o700, exist_ok=True)
         self._unchecked.add(folder)
@@ -449,6 +453,7 @@ class Spool:
         self._owners[folder] = owner
         if before is None or before == owner:
             return
+        self._memory_used -= self._memory_sizes.pop(folder, 0)
         task, item, epoch = before
         if epoch < 0:
             if self._outputs.get((task, item)) == folder:

@@ -33,22 +33,35 @@ class FactLog:
         self._fd = os.open(path, os.O_CREAT | os.O_RDWR | os.O_APPEND | os.O_CLOEXEC, 0o600)
         found = entries.scan(path.read_bytes())
         os.ftruncate(self._fd, found.good_bytes)
-        self._number = found.next_number
+        self._number, self._size = found.next_number, found.good_bytes
         self.is_finished = bool(found.payloads) and _is_end(found.payloads[-1])
         """Whether the run has come to its end."""
 
     def add(self, node: NodeId, facts: msg.Facts) -> None:
-        """Write facts down."""
-        data = entries.pack(self._number, _ENCODER.encode(_Line(node, facts)))
-        os.write(self._fd, data)
-        self._number += 1
+        """Write facts down.
+
+        Raises:
+            OSError: They cannot be written.
+        """
+        self._write(_ENCODER.encode(_Line(node, facts)))
 
     def finish(self) -> None:
         """Note that the run has come to its end."""
-        os.write(self._fd, entries.pack(self._number, _END))
+        self._write(_END)
         os.fsync(self._fd)
-        self._number += 1
         self.is_finished = True
+
+    def _write(self, payload: bytes) -> None:
+        data = memoryview(entries.pack(self._number, payload))
+        try:
+            written = 0
+            while written < len(data):
+                written += os.write(self._fd, data[written:])
+        except OSError:
+            os.ftruncate(self._fd, self._size)
+            raise
+        self._number += 1
+        self._size += len(data)
 
     @property
     def is_empty(self) -> bool:

@@ -3,6 +3,10 @@
 An entry is ``mark (4 bytes) | length (4) | CRC-32 (4) | number (8) | payload``, big-endian; the CRC
 covers number and payload. Numbers rise by one, so a gap shows what is missing. A reader takes what
 is whole, from the beginning of the file or from the next mark behind a damaged place.
+
+The mark never occurs within a payload as it is written: a file in a journal may be a journal, and
+of a torn entry nothing inside may be taken for an entry. Such a payload is written with filling
+bytes, of which the highest bit of the length tells.
 """
 
 from __future__ import annotations
@@ -15,14 +19,25 @@ from dataclasses import dataclass, field
 MARK = b"\xf5JL\x01"
 _HEADER = struct.Struct(">4sIIQ")
 HEADER_BYTES = _HEADER.size
+_START, _FILLED = MARK[:3], MARK[:3] + b"\0"
+_IS_FILLED = 1 << 31
 PAYLOAD_BYTES_MAX = 1 << 28
 """A longer one is damage."""
 
 
 def pack(number: int, payload: bytes) -> bytes:
     """Return an entry."""
-    crc = zlib.crc32(payload, zlib.crc32(number.to_bytes(8, "big")))
-    return _HEADER.pack(MARK, len(payload), crc, number) + payload
+    is_filled = 0
+    if _START in payload:
+        payload = payload.replace(_START, _FILLED)
+        is_filled = _IS_FILLED
+    crc = _crc(number.to_bytes(8, "big"), payload, is_filled)
+    return _HEADER.pack(MARK, len(payload) | is_filled, crc, number) + payload
+
+
+def _crc(number: bytes | memoryview, payload: bytes | memoryview, is_filled: int) -> int:
+    crc = zlib.crc32(payload, zlib.crc32(number))
+    return crc ^ 0xFFFF_FFFF if is_filled else crc  # so the bit that tells of it is checked, too
 
 
 @dataclass
@@ -76,16 +91,21 @@ def _entries(data: bytes, view: memoryview) -> Iterator[tuple[int, int, int, mem
     place, size = 0, len(data)
     while place + HEADER_BYTES <= size:
         mark, length, crc, number = _HEADER.unpack_from(data, place)
+        is_filled = length & _IS_FILLED
+        length ^= is_filled
         start = place + HEADER_BYTES
         end = start + length
         is_whole = (
             mark == MARK
             and length <= PAYLOAD_BYTES_MAX
             and end <= size
-            and zlib.crc32(view[start:end], zlib.crc32(view[place + 12 : start])) == crc
+            and _crc(view[place + 12 : start], view[start:end], is_filled) == crc
         )
         if is_whole:
-            yield place, end, number, view[start:end]
+            payload = view[start:end]
+            if is_filled:
+                payload = memoryview(bytes(payload).replace(_FILLED, _START))
+            yield place, end, number, payload
             place = end
             continue
         place = data.find(MARK, place + 1)
