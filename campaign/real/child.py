@@ -12,19 +12,24 @@ from pathlib import Path
 
 from campaign.real.engine import AGENT
 from campaign.real.lab import build_hub
-from campaign.real.plan import make
+from campaign.real.plan import LIMIT_S, make
 from campaign.real.trial import play
+
+NAIVE_LIMIT_S = 12.0
+"""Bugs make streams hang; that need not take long to see."""
 
 
 def main() -> None:
     """Serve until the input ends."""
     folder = Path(sys.argv[1])
-    agent = ("-P", "-m", "campaign.real.naive", sys.argv[2]) if len(sys.argv) > 2 else AGENT
+    bug = sys.argv[2] if len(sys.argv) > 2 else ""
+    agent = ("-P", "-m", "campaign.real.naive", bug) if bug else AGENT
+    limit_s = NAIVE_LIMIT_S if bug else LIMIT_S
     build_hub()
     gc.freeze()
     for line in sys.stdin:
         fault, seed = line.split()
-        played = play(make(fault, int(seed)), folder / "trial", agent)
+        played = play(make(fault, int(seed)), folder / "trial", agent, limit_s)
         answer = {
             "fault": fault,
             "seed": int(seed),

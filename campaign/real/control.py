@@ -99,9 +99,7 @@ def fork(trial: Trial, lab: Lab, site: Site, agent: tuple[str, ...] = AGENT) -> 
         os._exit(code)
 
 
-async def _control(
-    trial: Trial, lab: Lab, site: Site, agent: tuple[str, ...], pipe: int
-) -> None:
+async def _control(trial: Trial, lab: Lab, site: Site, agent: tuple[str, ...], pipe: int) -> None:
     def tell(what: Told) -> None:
         line = msgspec.json.encode(what) + b"\n"
         while line:

@@ -124,5 +124,3 @@ class Injector:
     def _unfilter(self, each: Injection) -> None:
         self._filtered.discard(each.node)
         self.done[each.kind] += bool(self._lab.unfilter(each.node))
-
-

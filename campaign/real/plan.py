@@ -207,7 +207,8 @@ def _moment(draw: Stream, base: dict[str, Any], *, until: float = 0.6) -> dict[s
 
 def _busy(draw: Stream, base: dict[str, Any]) -> NodeId:
     """Return a worker that has tasks."""
-    return pick(draw, list(dict.fromkeys(base["preferred"].values())))
+    busy: list[NodeId] = list(dict.fromkeys(base["preferred"].values()))
+    return pick(draw, busy)
 
 
 def _at_nodes(
@@ -247,13 +248,20 @@ def _task_dies(draw: Stream, base: dict[str, Any]) -> None:
 
 
 def _reset(draw: Stream, base: dict[str, Any]) -> None:
+    for ways in base["ways"].values():
+        ways["padding_bytes"] = int(between(draw, 2e4, 2e5) / len(base["ways"]) * 4)
+    base |= {"mbit": pick(draw, (50, 100)), "interval_s": 0.0}
     _at_nodes("reset", 4, (0.02, 0.3))(draw, base)
 
 
 def _burst(draw: Stream, base: dict[str, Any]) -> None:
     name = pick(draw, list(base["parents"]))
     base["ways"][name]["seconds"] = 0.03
-    base |= {"interval_s": 0.0, "items": 120 if base["shape"] != "dnad" else 60, "placement": "static"}
+    base |= {
+        "interval_s": 0.0,
+        "items": 120 if base["shape"] != "dnad" else 60,
+        "placement": "static",
+    }
     hot = _busy(draw, base)
     base["cores"][hot] = 1
     base["injections"] = (Injection(kind="burst", size=base["items"]),)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import itertools
 import json
 import os
 import select
@@ -61,13 +62,16 @@ class Played:
         return "\n".join([*words, *([f"broken: {self.broken}"] if self.broken else [])])
 
 
-def play(trial: Trial, folder: Path, agent: tuple[str, ...] = AGENT) -> Played:
+def play(
+    trial: Trial, folder: Path, agent: tuple[str, ...] = AGENT, limit_s: float = LIMIT_S
+) -> Played:
     """Let a trial happen and judge it; its process must be the first of a process namespace.
 
     Args:
         trial: What happens.
         folder: Empty; removed in the end.
         agent: Words for the interpreter that start an agent.
+        limit_s: A stream that has not ended by then is late.
     """
     start_s = monotonic_s()
     site = _make_site(trial, folder)
@@ -77,7 +81,7 @@ def play(trial: Trial, folder: Path, agent: tuple[str, ...] = AGENT) -> Played:
             for node in trial.nodes:
                 lab.slow_down(node, trial.mbit)
         watch = _Watch(trial, lab, site, agent)
-        watch.run()
+        watch.run(limit_s)
         leaks = [*_left_processes(), *_left_files(site)]
     leaks += [f"mount {path}" for path in left_mounts() - mounts]
     leaks += [f"network {name}" for name in left_nodes()]
@@ -89,7 +93,8 @@ def play(trial: Trial, folder: Path, agent: tuple[str, ...] = AGENT) -> Played:
     verdict = judge(history, expected)
     took_s = monotonic_s() - start_s
     shutil.rmtree(folder)
-    return Played(verdict, watch.broken, injected, took_s, redone_s, logs)
+    broken = watch.broken or _crowd(trial, watch.streamed)
+    return Played(verdict, broken, injected, took_s, redone_s, logs)
 
 
 def _make_site(trial: Trial, folder: Path) -> Site:
@@ -125,18 +130,18 @@ class _Watch:
         self._pid, self._pipe = fork(trial, lab, site, agent)
         self._buffer = b""
 
-    def run(self) -> None:
+    def run(self, limit_s: float) -> None:
         """Return when the controlling process has ended, or is late and was killed."""
-        limit_s = monotonic_s() + LIMIT_S
+        due_s = monotonic_s() + limit_s
         is_open = True
-        while is_open and (left_s := limit_s - monotonic_s()) > 0:
+        while is_open and (left_s := due_s - monotonic_s()) > 0:
             self._inject()
             wait_s = min(left_s, self._due[0][0] - monotonic_s()) if self._due else left_s
             if select.select([self._pipe], [], [], max(0.0, wait_s))[0]:
                 is_open = self._read()
         if is_open:
             os.killpg(self._pid, signal.SIGKILL)
-            self.broken = self.broken or f"nothing came for {LIMIT_S:g} s"
+            self.broken = self.broken or f"the stream had not ended after {limit_s:g} s"
         os.close(self._pipe)
         for _, _, is_begin, each in sorted(self._due):
             if not is_begin:
@@ -253,14 +258,14 @@ def _history(
         head = tasks.read_head(path)
         sink, origins = places.get(head["digest"], (head["task"], tuple(head["origins"])))
         line = tuple((tuple(key.split("|", 1)), n) for key, n in head["line"].items())
-        effects.append(Effect(sink, origins, head["digest"], line, head["mixed"]))  # type: ignore[arg-type]
+        effects.append(Effect(sink, origins, head["digest"], line, head["mixed"]))
     items = watch.streamed.items if watch.streamed else ()
     ended = sorted((i for i in items if i.done_s is not None), key=lambda i: i.done_s or 0.0)
     planned = Counter(each.kind for each in trial.injections)
     planned.update(f"task {w['dies']}" for w in trial.ways.values() if w.get("dies"))
     return History(
         accepted=[int(item.item) for item in items] if items else range(trial.items),
-        endings=[[(int(item.item), item.status)] for item in ended],  # type: ignore[list-item]
+        endings=[[(int(i.item), i.status)] for i in ended if i.status != "lost"],
         effects=effects,
         is_ordered=trial.is_ordered,
         is_late=watch.streamed is None or len(items) < trial.items,
@@ -268,6 +273,16 @@ def _history(
         planned=planned,
         injected=watch.injector.done + _marks(trial, site),
     )
+
+
+def _crowd(trial: Trial, streamed: Streamed | None) -> str:
+    """Return that more items were under way at once than was asked for; nothing where none were."""
+    if streamed is None or trial.is_ordered or trial.scatter:
+        return ""  # there, items that have to wait for others do not count
+    steps = [(item.accepted_s, 1) for item in streamed.items]
+    steps += [(item.done_s, -1) for item in streamed.items if item.done_s is not None]
+    most = max(itertools.accumulate(step for _, step in sorted(steps)), default=0)
+    return f"{most} items were in flight" if most > trial.in_flight_max else ""
 
 
 def _redone_s(trial: Trial, watch: _Watch) -> tuple[float, ...]:
