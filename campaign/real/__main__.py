@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from pathlib import Path
+from statistics import median
 from typing import Annotated
 
 import typer
@@ -15,8 +16,8 @@ from rich.table import Table
 from campaign.__main__ import KINDS as VERDICTS
 from campaign.__main__ import REAL_RESULTS, REPORT, RESULTS, note
 from campaign.__main__ import report as write_report
+from campaign.real.kinds import KINDS, make
 from campaign.real.naive import CANARIES
-from campaign.real.plan import KINDS, make
 from campaign.real.pool import Answer, deal, install_missing, play_all, reason_to_skip
 from jupiter.aio.clock import monotonic_s
 
@@ -47,7 +48,8 @@ def summary(answers: list[Answer], took_s: float, first: int) -> dict[str, objec
                 "injected": dict(injected),
             }
     kinds = Counter(kind for each in answers for kind in each["kinds"])
-    redone_s = [value for each in answers for value in each["redone_s"]]
+    redone_s = [value for each in answers for value in each["redone_s"] if each["fault"] == "F01"]
+    rates = [value for each in answers for value in each["rates"]]
     return {
         "kind": "real",
         "first": first,
@@ -62,6 +64,7 @@ def summary(answers: list[Answer], took_s: float, first: int) -> dict[str, objec
         }
         if redone_s
         else {},
+        "rates": {"times": len(rates), "median": round(median(rates), 3)} if rates else {},
     }
 
 
@@ -118,7 +121,8 @@ def _show(found: dict[str, object], bad: list[Answer]) -> None:
         )
     screen.print(table)
     screen.print(f"not as promised: {found['failed']}", markup=False)
-    screen.print(f"killed to next item done elsewhere: {found['redone']}", markup=False)
+    screen.print(f"from a kill to the next item done: {found['redone']}", markup=False)
+    screen.print(f"rate without a controlling process: {found['rates']}", markup=False)
     for each in bad[:20]:
         screen.print(f"{each['fault']} {each['seed']}: {each['why'][:1000]}", markup=False)
         screen.print(f"  python -m campaign.real show {each['fault']} {each['seed']}", markup=False)

@@ -10,9 +10,9 @@ import json
 import sys
 from pathlib import Path
 
-from campaign.real.engine import AGENT
+from campaign.real.kinds import make
 from campaign.real.lab import build_hub
-from campaign.real.plan import LIMIT_S, make
+from campaign.real.plan import LIMIT_S
 from campaign.real.trial import play
 
 NAIVE_LIMIT_S = 12.0
@@ -23,13 +23,12 @@ def main() -> None:
     """Serve until the input ends."""
     folder = Path(sys.argv[1])
     bug = sys.argv[2] if len(sys.argv) > 2 else ""
-    agent = ("-P", "-m", "campaign.real.naive", bug) if bug else AGENT
     limit_s = NAIVE_LIMIT_S if bug else LIMIT_S
     build_hub()
     gc.freeze()
     for line in sys.stdin:
         fault, seed = line.split()
-        played = play(make(fault, int(seed)), folder / "trial", agent, limit_s)
+        played = play(make(fault, int(seed)), folder / "trial", bug, limit_s)
         answer = {
             "fault": fault,
             "seed": int(seed),
@@ -39,6 +38,7 @@ def main() -> None:
             "injected": played.injected,
             "took_s": played.took_s,
             "redone_s": played.redone_s,
+            "rates": played.rates,
             "logs": {} if played.is_good else played.logs,
         }
         sys.stdout.write(json.dumps(answer) + "\n")

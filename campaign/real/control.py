@@ -6,16 +6,19 @@ import asyncio
 import os
 import tempfile
 import traceback
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
+from jupiter.home.log import FactLog
 
 from campaign.real.engine import AGENT, LabEngine
 from campaign.real.lab import Lab
 from campaign.real.plan import Trial
 from jupiter.aio.clock import monotonic_s, wall_s
 from jupiter.errors import JupiterError
+from jupiter.model import messages as msg
 from jupiter.model.ids import NodeId
 from jupiter.model.run import ItemRecord, TaskRecord
 from jupiter.orchestrator.session import Session, Watch
@@ -23,10 +26,11 @@ from jupiter.settings import RunSettings
 
 
 class Started(msgspec.Struct, tag=True, frozen=True):
-    """An agent has started."""
+    """An agent has started, or was taken over."""
 
     node: NodeId
     pid: int
+    port: int
 
 
 class ItemEnded(msgspec.Struct, tag=True, frozen=True):
@@ -73,7 +77,38 @@ class Site:
     marks: Path
 
 
-def fork(trial: Trial, lab: Lab, site: Site, agent: tuple[str, ...] = AGENT) -> tuple[int, int]:
+class _Log(FactLog):
+    """Takes each input away as soon as its acceptance is known: nobody can offer it again."""
+
+    def __init__(self, path: Path, inputs: Sequence[Path]) -> None:
+        super().__init__(path)
+        self._inputs = inputs
+
+    def add(self, node: NodeId, facts: msg.Facts) -> None:
+        """Write facts down."""
+        super().add(node, facts)
+        for fact in facts.others:
+            if isinstance(fact, msg.Accepted):
+                self._inputs[fact.seq].unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a controlling process needs to know.
+
+    Attributes:
+        token: Secret of the session.
+        agent: Words for the interpreter that start an agent.
+    """
+
+    trial: Trial
+    lab: Lab
+    site: Site
+    token: str
+    agent: tuple[str, ...] = AGENT
+
+
+def fork(setting: Setting, *, is_resumed: bool = False) -> tuple[int, int]:
     """Start a controlling process; return its id and the end of the pipe that it tells into.
 
     It is forked, so that everything is loaded already: a campaign starts thousands of them.
@@ -85,13 +120,15 @@ def fork(trial: Trial, lab: Lab, site: Site, agent: tuple[str, ...] = AGENT) -> 
         return pid, ours
     code = 1
     try:
-        os.close(ours)
+        os.dup2(theirs, 3, inheritable=False)  # nothing else is open here, above all no locks
+        os.closerange(4, 1024)
         os.setsid()
-        tempfile.tempdir = str(site.temporary)
-        os.environ["TMPDIR"] = str(site.temporary)
-        errors = os.open(site.logs / "control.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        tempfile.tempdir = os.environ["TMPDIR"] = str(setting.site.temporary)
+        errors = os.open(
+            setting.site.logs / "control.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600
+        )
         os.dup2(errors, 2)
-        asyncio.run(_control(trial, lab, site, agent, theirs))
+        asyncio.run(_control(setting, 3, is_resumed=is_resumed))
         code = 0
     except BaseException:
         os.write(2, traceback.format_exc().encode())
@@ -99,7 +136,9 @@ def fork(trial: Trial, lab: Lab, site: Site, agent: tuple[str, ...] = AGENT) -> 
         os._exit(code)
 
 
-async def _control(trial: Trial, lab: Lab, site: Site, agent: tuple[str, ...], pipe: int) -> None:
+async def _control(setting: Setting, pipe: int, *, is_resumed: bool) -> None:
+    trial, site = setting.trial, setting.site
+
     def tell(what: Told) -> None:
         line = msgspec.json.encode(what) + b"\n"
         while line:
@@ -112,16 +151,26 @@ async def _control(trial: Trial, lab: Lab, site: Site, agent: tuple[str, ...], p
         is_ordered=trial.is_ordered,
         durability=trial.level,
     )
-    engine = LabEngine(lab, site.logs, lambda node, pid: tell(Started(node, pid)), agent)
-    session = Session(trial.application(str(site.app)), trial.network(), engine, settings)
-    inputs = [(site.inputs / f"in{k}.part",) for k in range(trial.items)]
+    engine = LabEngine(
+        setting.lab,
+        site.logs,
+        lambda handle: tell(Started(handle.node, handle.pid, handle.port)),
+        setting.agent,
+        trial.failpoints,
+    )
+    app = trial.application(str(site.app))
+    session = Session(app, trial.network(), engine, settings, setting.token)
+    inputs = [site.inputs / f"in{k}.part" for k in range(trial.items)]
+    log = _Log(site.logs / "facts", inputs) if trial.level != "none" else None
     try:
         async with session:
             record = await session.stream(
                 trial.schedule(),
-                inputs,
+                [(path,) for path in inputs],
                 site.results,
                 watch=Watch(item=lambda: tell(ItemEnded())),
+                log=log,
+                is_resumed=is_resumed,
             )
     except JupiterError as error:
         tell(Broken(f"{type(error).__name__}: {error}"))

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
+import fcntl
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import msgspec
+from msgspec.structs import replace
 
 from campaign.real.lab import Lab
 from jupiter.agent.agent import AgentConfig
-from jupiter.engines.local import START_S_MAX, LocalEngine
+from jupiter.engines.local import LocalEngine
 from jupiter.errors import AgentError
 from jupiter.interfaces.engine import AgentHandle, Capabilities
 from jupiter.model.ids import NodeId
 from jupiter.model.network import Node
 
 AGENT = ("-P", "-m", "jupiter.agent")
+ORPHAN_S = 30.0
+GONE = "gone"
+"""File beside a node's lock: its agent cannot be started any more."""
 
 
 class LabEngine(LocalEngine):
@@ -26,9 +29,10 @@ class LabEngine(LocalEngine):
 
     Args:
         lab: The nodes.
-        logs: Folder for what agents write to their error output.
-        on_start: Told of every process.
+        logs: Folder for locks, and for what agents write to their error output.
+        on_start: Told of every agent.
         agent: Words for the interpreter that start an agent; another one than ours plants a bug.
+        failpoints: By node, where its first agent is to die.
     """
 
     name = "lab"
@@ -38,55 +42,47 @@ class LabEngine(LocalEngine):
         self,
         lab: Lab,
         logs: Path,
-        on_start: Callable[[NodeId, int], None],
+        on_start: Callable[[AgentHandle], None],
         agent: tuple[str, ...] = AGENT,
+        failpoints: Mapping[NodeId, str] | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(logs, ORPHAN_S)
         self._lab = lab
         self._logs = logs
         self._on_start = on_start
         self._agent = agent
+        self._failpoints = dict(failpoints or {})
 
-    async def stop(self) -> None:
-        """End all agents and remove their folders."""
-        await super().stop()
-        for node in self._lab.nodes:
-            shutil.rmtree(self._folder(node), ignore_errors=True)
+    def _config(self, node: Node, token: str, slowdown: float) -> AgentConfig:
+        config = super()._config(node, token, slowdown)
+        folder = self._lab.disk_of(node.name) / "agent"
+        return replace(config, data_dir=str(folder), host=self._lab.address[node.name])
 
-    def _folder(self, node: str) -> Path:
-        return self._lab.disk_of(node) / "agent"
+    def _command(self, config: AgentConfig) -> tuple[str, ...]:
+        return (*self._lab.enter(config.node), sys.executable, *self._agent)
 
-    async def _start_one(self, node: Node, token: str, slowdown: float) -> AgentHandle:
-        log = self._logs / f"{node.name}.log"
-        with log.open("ab") as errors:
-            process = await asyncio.create_subprocess_exec(
-                *self._lab.enter(node.name),
-                sys.executable,
-                *self._agent,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=errors,
-                start_new_session=True,
-            )
-        self._processes[node.name] = process
-        assert process.stdin is not None  # noqa: S101 - for the type checker
-        assert process.stdout is not None  # noqa: S101 - for the type checker
-        address = self._lab.address[node.name]
-        config = AgentConfig(
-            node=node.name,
-            data_dir=str(self._folder(node.name)),
-            token=token,
-            cores=node.cores,
-            slowdown=slowdown,
-            host=address,
-        )
-        try:
-            process.stdin.write(msgspec.json.encode(config) + b"\n")
-            line = await asyncio.wait_for(process.stdout.readline(), START_S_MAX)
-        except (TimeoutError, ConnectionError):
-            line = b""
-        if not line:
-            raise AgentError(f"the agent of node {node.name} did not start: {log.read_text()}")
-        self._on_start(node.name, process.pid)
-        port = int(msgspec.json.decode(line)["port"])
-        return AgentHandle(node.name, address, port, process.pid)
+    async def _find_or_start(self, config: AgentConfig) -> AgentHandle:
+        handle = await super()._find_or_start(config)
+        self._on_start(handle)
+        return handle
+
+    async def _start_one(self, config: AgentConfig) -> AgentHandle:
+        lock = lock_of(self._logs, config.node)
+        await asyncio.to_thread(_pass, lock)
+        if lock.with_suffix(f".{GONE}").exists():
+            raise AgentError(f"node {config.node} is gone")
+        config = replace(config, failpoint=self._failpoints.pop(config.node, ""))
+        handle = await super()._start_one(config)
+        self._on_start(handle)
+        return handle
+
+
+def lock_of(logs: Path, node: str) -> Path:
+    """Return the file whose lock keeps the agent of a node from being started."""
+    return logs / f"{node}.lock"
+
+
+def _pass(lock: Path) -> None:
+    """Wait until nobody holds a lock."""
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)

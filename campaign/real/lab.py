@@ -18,6 +18,9 @@ HUB = "10.77.0.254"
 """Address of the controlling process."""
 TABLE = "inet trial"
 DISK_BYTES = 48 << 20
+SMALL_BYTES = 6 << 20
+SMALL_INODES = 3000
+"""Of a disk in memory, which is there to be filled up."""
 
 Disk = Literal["plain", "tmpfs", "ext4"]
 Direction = Literal["input", "output"]
@@ -79,7 +82,8 @@ class Lab:
             run("ip", "-n", node, "-batch", "-", stdin="\n".join(inside))
             self.disk_of(node).mkdir(parents=True)
             if self._disk == "tmpfs":
-                self.mount(node, "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs")
+                size = f"size={SMALL_BYTES},nr_inodes={SMALL_INODES}"
+                self.mount(node, "-t", "tmpfs", "-o", size, "tmpfs")
             elif self._disk == "ext4":
                 self._make_image(node)
         return self
@@ -107,10 +111,12 @@ class Lab:
         run("mount", *how, str(self.disk_of(node)))
         self._mounted.append(self.disk_of(node))
 
-    def unmount(self, node: str) -> None:
-        """Take a disk away."""
-        run("umount", str(self.disk_of(node)))
+    def swap_image(self, node: str, copy: Path) -> None:
+        """Put another disk into the place of a node's."""
+        run("umount", "--lazy", str(self.disk_of(node)))
         self._mounted.remove(self.disk_of(node))
+        copy.replace(self.image_of(node))
+        self.mount(node, "-o", "loop", str(self.image_of(node)))
 
     def _make_image(self, node: str) -> None:
         image = self.image_of(node)
@@ -155,6 +161,14 @@ class Lab:
         listed = run(*self.enter(node), "nft", "list", "table", *TABLE.split())
         run(*self.enter(node), "nft", "delete", "table", *TABLE.split())
         return sum(map(int, re.findall(r"packets (\d+)", listed)))
+
+    def redirect(self, node: str, port: int) -> None:
+        """Lead all connections with other nodes' agents that come in to a port of this node."""
+        peers = ", ".join(each for of, each in self.address.items() if of != node)
+        rule = f'iifname "eth0" ip saddr {{ {peers} }} tcp dport 1024-65535 redirect to :{port}'
+        chain = f"chain prerouting {{ type nat hook prerouting priority -100; {rule}; }}"
+        rules = f"table ip detour {{\n{chain}\n}}\n"
+        run(*self.enter(node), "nft", "-f", "-", stdin=rules)
 
     def slow_down(self, node: str, mbit: int) -> None:
         """Limit what a node sends and what it is sent, in Mbit/s."""

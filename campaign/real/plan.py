@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 from campaign.real.lab import Disk
-from campaign.scenario import between, pick
-from jupiter.kit.rng import Stream, stream
+from jupiter.kit.rng import Stream
 from jupiter.model.app import Application, FunctionRun, Task
 from jupiter.model.ids import NodeId, TaskId
 from jupiter.model.network import Link, Network, Node
@@ -66,6 +64,10 @@ class Trial:
         disk: What the nodes' folders are.
         mbit: Rate of every cable; 0 is no limit.
         injections: What goes wrong from outside.
+        failpoints: By node, where its first agent dies.
+        wrap: Names of what is changed in the agents; see `campaign.real.naive`.
+        detour: What a proxy before a node does; see `campaign.real.proxy`.
+        may_refuse: Data of home are damaged: it may say so and end, but not go on with them.
     """
 
     fault: str
@@ -85,7 +87,10 @@ class Trial:
     disk: Disk = "plain"
     mbit: int = 0
     injections: tuple[Injection, ...] = ()
-    options: dict[str, Any] = field(default_factory=dict)
+    failpoints: dict[NodeId, str] = field(default_factory=dict)
+    wrap: tuple[str, ...] = ()
+    detour: tuple[str, ...] = ()
+    may_refuse: bool = False
 
     def __str__(self) -> str:
         lines = []
@@ -152,161 +157,9 @@ DIAMOND: Graph = {"a": (), "b": ("a",), "c": ("a",), "d": ("b", "c")}
 FAN: Graph = {"a": (), "b": ("a",), "c": ("b",), "d": ("b",), "e": ("c", "d")}
 
 
-def _layers(draw: Stream) -> Graph:
+def layers(draw: Stream) -> Graph:
+    """Return a graph at random."""
     parents: Graph = {}
     for k in range(4 + int(draw.random() * 4)):
         parents[f"t{k}"] = tuple(name for name in list(parents)[-3:] if draw.random() < 0.5)
     return parents
-
-
-def _base(fault: str, seed: int, draw: Stream) -> dict[str, Any]:
-    """Return a workload in which nothing goes wrong yet."""
-    shape = pick(draw, ("chain", "diamond", "diamond", "dnad", "scatter", "layers"))
-    graphs = {"chain": CHAIN, "diamond": DIAMOND, "dnad": dnad(), "scatter": FAN}
-    parents = graphs.get(shape) or _layers(draw)
-    scatter = "b" if shape == "scatter" else ""
-    is_big = draw.random() < 0.2 and shape != "dnad"
-    ways: dict[str, dict[str, Any]] = {}
-    for name in parents:
-        ways[name] = {"seconds": round(between(draw, 0.002, 0.02), 4)}
-        if name == scatter:
-            ways[name] |= {"many": 2, "stingy": pick(draw, (0.0, 0.5))}
-        elif draw.random() < 0.15:
-            ways[name]["many"] = 2
-        if is_big:
-            ways[name]["padding_bytes"] = int(between(draw, 1e4, 4e5))
-    if draw.random() < 0.2 and not scatter:
-        ways[pick(draw, list(parents))]["fails"] = 0.1
-    if draw.random() < 0.2 and not scatter:
-        ways[pick(draw, list(parents))]["stingy"] = 0.2
-    nodes = [NodeId(f"n{k}") for k in range(1, 4 + int(draw.random() * 2))]
-    items = 20 + int(draw.random() * (20 if shape == "dnad" else 40))
-    return {
-        "fault": fault,
-        "seed": seed,
-        "shape": shape,
-        "parents": parents,
-        "scatter": scatter,
-        "ways": ways,
-        "preferred": {name: pick(draw, nodes) for name in parents},
-        "cores": {node: 1 + int(draw.random() * 3) for node in nodes},
-        "items": items,
-        "interval_s": pick(draw, (0.0, 0.01, 0.03)),
-        "placement": pick(draw, ("static", "static", "least-loaded")),
-        "is_ordered": not scatter and draw.random() < 0.25,
-        "in_flight_max": pick(draw, (4, 8, 16)),
-        "mbit": pick(draw, (100, 400)) if is_big else 0,
-    }
-
-
-def _moment(draw: Stream, base: dict[str, Any], *, until: float = 0.6) -> dict[str, Any]:
-    """Return a moment while the stream flows."""
-    after = 1 + int(draw.random() * until * base["items"])
-    return {"after_items": after, "delay_s": round(0.05 * draw.random(), 4)}
-
-
-def _busy(draw: Stream, base: dict[str, Any]) -> NodeId:
-    """Return a worker that has tasks."""
-    busy: list[NodeId] = list(dict.fromkeys(base["preferred"].values()))
-    return pick(draw, busy)
-
-
-def _at_nodes(
-    kind: str, times: int, length_s: tuple[float, float] = (0, 0)
-) -> Callable[[Stream, dict[str, Any]], None]:
-    """Return what adds a fault of a kind at up to so many moments, on busy workers."""
-
-    def add(draw: Stream, base: dict[str, Any]) -> None:
-        low, high = length_s
-        base["injections"] = tuple(
-            Injection(
-                kind=kind,
-                node=_busy(draw, base),
-                length_s=round(between(draw, low, high), 3) if high else 0.0,
-                **_moment(draw, base),
-            )
-            for _ in range(1 + int(draw.random() * times))
-        )
-
-    return add
-
-
-def _kill(draw: Stream, base: dict[str, Any]) -> None:
-    _at_nodes("kill", 1)(draw, base)
-    base["items"] = max(base["items"], 30)
-    base["interval_s"] = max(base["interval_s"], 0.01)
-
-
-def _task_dies(draw: Stream, base: dict[str, Any]) -> None:
-    how = pick(draw, ("SIGKILL", "SIGSEGV", "SIGABRT", "1", "77", "255", "memory"))
-    name = pick(draw, list(base["parents"]))
-    base["ways"][name] |= {"dies": how, "dies_share": pick(draw, (0.1, 0.5)), "retries": 5}
-    if draw.random() < 0.5:
-        _at_nodes("kill worker", 3)(draw, base)
-        for ways in base["ways"].values():
-            ways["retries"] = 8
-
-
-def _reset(draw: Stream, base: dict[str, Any]) -> None:
-    for ways in base["ways"].values():
-        ways["padding_bytes"] = int(between(draw, 2e4, 2e5) / len(base["ways"]) * 4)
-    base |= {"mbit": pick(draw, (50, 100)), "interval_s": 0.0}
-    _at_nodes("reset", 4, (0.02, 0.3))(draw, base)
-
-
-def _burst(draw: Stream, base: dict[str, Any]) -> None:
-    name = pick(draw, list(base["parents"]))
-    base["ways"][name]["seconds"] = 0.03
-    base |= {
-        "interval_s": 0.0,
-        "items": 120 if base["shape"] != "dnad" else 60,
-        "placement": "static",
-    }
-    hot = _busy(draw, base)
-    base["cores"][hot] = 1
-    base["injections"] = (Injection(kind="burst", size=base["items"]),)
-
-
-def _poison(draw: Stream, base: dict[str, Any]) -> None:
-    name = pick(draw, list(base["parents"]))
-    base["ways"][name] |= {
-        "dies": pick(draw, ("SIGKILL", "SIGSEGV", "9")),
-        "dies_share": 0.1,
-        "dies_always": True,
-        "retries": 2,
-    }
-
-
-@dataclass(frozen=True)
-class Kind:
-    """One fault of the campaign.
-
-    Attributes:
-        what: In words, for the report.
-        slice: Trials in every run of the tests.
-        change: Changes a workload so that the fault meets it.
-    """
-
-    what: str
-    slice: int
-    change: Callable[[Stream, dict[str, Any]], None]
-
-
-KINDS: dict[str, Kind] = {
-    "F01": Kind("an agent is killed", 30, _kill),
-    "F03": Kind("the process of a task dies", 15, _task_dies),
-    "F09": Kind("an agent stands still for 0.2 to 3 s", 12, _at_nodes("pause", 2, (0.2, 3.0))),
-    "F13": Kind("a node is cut off for 0.1 to 3 s", 10, _at_nodes("unplug", 2, (0.1, 3.0))),
-    "F14": Kind("a node is heard no more, or hears no more", 10, _at_nodes("drop", 2, (0.1, 3.0))),
-    "F21": Kind("connections are reset while they carry something", 10, _reset),
-    "F44": Kind("everything comes at once, and one node is slow", 4, _burst),
-    "F46": Kind("an item kills the process of every attempt", 5, _poison),
-}
-
-
-def make(fault: str, seed: int) -> Trial:
-    """Return what a fault and a seed mean."""
-    draw = stream(seed, "real", fault)
-    base = _base(fault, seed, draw)
-    KINDS[fault].change(draw, base)
-    return Trial(**base)

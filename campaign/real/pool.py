@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import jupiter
 from campaign.real.plan import LIMIT_S
 
 ROOT = Path(__file__).parent.parent.parent
@@ -90,6 +91,7 @@ class _Lab:
             "injected": {},
             "took_s": 0.0,
             "redone_s": [],
+            "rates": [],
             "logs": {},
         }
 
@@ -105,7 +107,8 @@ class _Lab:
 
 def _build(bug: str) -> _Lab:
     folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
-    paths = [str(ROOT / "src"), str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    source = Path(jupiter.__file__).parent.parent
+    paths = [str(source), str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     with (folder / "lab.log").open("w") as errors:
         process = subprocess.Popen(
             [

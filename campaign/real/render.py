@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from campaign.real.kinds import KINDS
 from campaign.real.naive import WHAT
-from campaign.real.plan import KINDS
 
 Entry = dict[str, Any]
 
@@ -17,7 +17,8 @@ HEAD = """
 The same promises, tried on what really runs: agents and their tasks as processes, each node in a network
 namespace of its own on a bridge, with a folder or a small file system of its own. A fault and a seed
 decide graph, workload, moments and durability. Processes are killed and stopped, cables pulled, packets
-dropped, connections reset. Every task writes down which executions its inputs came from, so the same
+dropped, connections reset, transfers cut and changed, power cut (a node goes on with a copy of its disk as
+it was at one moment, without what was not synced), disks filled and damaged. Every task writes down which executions its inputs came from, so the same
 oracle sees what was lost, came twice, or was mixed. After each trial it also looks for what was left:
 processes, mounts, namespaces, files. A trial in which nothing of what was planned happened is void.
 
@@ -68,14 +69,19 @@ def _runs(entries: Sequence[Entry]) -> str:
             ", ".join(f"{n:,} x {what}" for what, n in sorted(happened.items())),
         ]
         lines.append(f"| {' | '.join(cells)} |")
-    redone = [entry["redone"] for entry in same if entry["redone"]]
-    if redone:
-        last = redone[-1]
+    for entry in [entry for entry in same if entry["redone"]][-1:]:
+        last = entry["redone"]
         lines.append(
-            f"\nFrom the kill of an agent to the next item done that another node had worked on instead: "
-            f"half within {last['p50_s']:.2f} s, 99 % within {last['p99_s']:.2f} s ({last['kills']} kills).\n"
+            f"\nFrom the kill of an agent to the next item done that went another way because of it: half "
+            f"within {last['p50_s']:.2f} s, 99 % within {last['p99_s']:.2f} s ({last['kills']} kills)."
         )
-    return "\n".join(lines)
+    for entry in [entry for entry in same if entry["rates"]][-1:]:
+        last = entry["rates"]
+        lines.append(
+            f"\nWithout a controlling process, streams flowed at {100 * last['median']:.0f} % of their rate with "
+            f"one (median of {last['times']} times)."
+        )
+    return "\n".join([*lines, ""])
 
 
 def _planted(entry: Entry) -> str:

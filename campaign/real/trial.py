@@ -2,32 +2,38 @@
 
 from __future__ import annotations
 
-import heapq
 import itertools
 import json
 import os
+import secrets
 import select
 import shutil
 import signal
+import subprocess
+import sys
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from campaign.real import tasks
-from campaign.real.control import DECODER, Broken, ItemEnded, Site, Started, Streamed, fork
+from campaign.real.control import Setting, Site, Streamed
 from campaign.real.engine import AGENT
-from campaign.real.faults import Injector
 from campaign.real.lab import Lab, left_mounts, left_nodes
-from campaign.real.plan import LIMIT_S, Injection, Trial
-from jupiter.aio.clock import monotonic_s
+from campaign.real.plan import HOME, LIMIT_S, Trial
+from campaign.real.watch import Watch
+from jupiter.aio.clock import monotonic_s, wall_s
 from jupiter.control.plan import plan_tasks
-from jupiter.kit.rng import stream
-from jupiter.model.ids import NodeId, TaskId
+from jupiter.model.ids import TaskId
 from jupiter.testing.oracle import Effect, History, Verdict, judge
 from jupiter.testing.serial import Expected, expect
 
 GONE_S_MAX = 3.0
 """Processes that are to end have ended by then."""
+PROXY_PORT = 900
+RATE_S = 0.5
+"""A time without a controlling process counts for the rate of a stream from this length on."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,7 @@ class Played:
         injected: Faults that happened, by kind.
         took_s: From the first process to the last.
         redone_s: By agent killed: until an item was done that another node had worked on instead.
+        rates: By time without a controlling process: items ended a second, by those of the rest.
         logs: What agents and the controlling process wrote to their error output.
     """
 
@@ -48,6 +55,7 @@ class Played:
     injected: Counter[str]
     took_s: float
     redone_s: tuple[float, ...] = ()
+    rates: tuple[float, ...] = ()
     logs: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -62,45 +70,63 @@ class Played:
         return "\n".join([*words, *([f"broken: {self.broken}"] if self.broken else [])])
 
 
-def play(
-    trial: Trial, folder: Path, agent: tuple[str, ...] = AGENT, limit_s: float = LIMIT_S
-) -> Played:
+def play(trial: Trial, folder: Path, bug: str = "", limit_s: float = LIMIT_S) -> Played:
     """Let a trial happen and judge it; its process must be the first of a process namespace.
 
     Args:
         trial: What happens.
         folder: Empty; removed in the end.
-        agent: Words for the interpreter that start an agent.
+        bug: Planted into the agents.
         limit_s: A stream that has not ended by then is late.
     """
     start_s = monotonic_s()
     site = _make_site(trial, folder)
     mounts = left_mounts()
     with Lab(folder / "disks", trial.nodes, trial.disk) as lab:
-        if trial.mbit:
-            for node in trial.nodes:
-                lab.slow_down(node, trial.mbit)
-        watch = _Watch(trial, lab, site, agent)
+        for node in trial.nodes if trial.mbit else ():
+            lab.slow_down(node, trial.mbit)
+        site.results.mkdir()
+        proxy = _start_proxy(trial, lab)
+        watch = Watch(Setting(trial, lab, site, secrets.token_hex(32), _agent(trial, bug)))
         watch.run(limit_s)
+        injected = watch.injector.done + _marks(site) + _end_proxy(proxy)
         leaks = [*_left_processes(), *_left_files(site)]
+        leaks += [
+            f"{path} on {n}"
+            for n in trial.nodes
+            if n not in watch.gone
+            for path in _left_on(lab, n)
+        ]
+        heads, damaged = _results(site)
+        ends_s = _ends_s(site)
     leaks += [f"mount {path}" for path in left_mounts() - mounts]
     leaks += [f"network {name}" for name in left_nodes()]
     expected = _expected(trial, site)
-    history = _history(trial, site, watch, expected, leaks)
-    injected = watch.injector.done + _marks(trial, site)
-    redone_s = _redone_s(trial, watch)
-    logs = {path.stem: path.read_text(errors="replace") for path in site.logs.iterdir()}
+    history = _history(trial, watch, expected, heads, injected, leaks)
     verdict = judge(history, expected)
+    verdict = replace(verdict, wrong=(*verdict.wrong, *damaged))
+    broken = watch.broken or _crowd(trial, watch.streamed)
+    if trial.may_refuse and watch.broken and "in time" not in watch.broken:
+        verdict, broken = replace(verdict, late=(), lost=()), ""
+        injected["refused"] += 1
+    logs = {path.stem: path.read_text(errors="replace") for path in site.logs.glob("*.log")}
+    logs |= {"how it ended": watch.broken} if watch.broken else {}
+    rates = _rates(watch, ends_s)
     took_s = monotonic_s() - start_s
     shutil.rmtree(folder)
-    broken = watch.broken or _crowd(trial, watch.streamed)
-    return Played(verdict, broken, injected, took_s, redone_s, logs)
+    return Played(verdict, broken, injected, took_s, _redone_s(watch), rates, logs)
+
+
+def _agent(trial: Trial, bug: str) -> tuple[str, ...]:
+    changes = [*trial.wrap, *([bug] if bug else [])]
+    return ("-P", "-m", "campaign.real.naive", *changes) if changes else AGENT
 
 
 def _make_site(trial: Trial, folder: Path) -> Site:
-    names = ("app", "inputs", "results", "temporary", "logs", "marks")
-    site = Site(*(folder / name for name in names))
-    for name in names:
+    results = folder / "disks" / HOME / "results"
+    names = ("temporary", "logs", "marks")
+    site = Site(folder / "app", folder / "inputs", results, *(folder / name for name in names))
+    for name in ("app", "inputs", *names):
         (folder / name).mkdir(parents=True)
     shutil.copyfile(tasks.__file__, site.app / "work.py")
     setup = {"seed": trial.seed, "marks": str(site.marks), "tasks": trial.ways}
@@ -114,72 +140,24 @@ def _make_site(trial: Trial, folder: Path) -> Site:
     return site
 
 
-class _Watch:
-    """Follows a stream and injects what is due."""
+def _start_proxy(trial: Trial, lab: Lab) -> subprocess.Popen[str] | None:
+    if not trial.detour:
+        return None
+    node, *words = trial.detour
+    argv = (*lab.enter(node), sys.executable, "-m", "campaign.real.proxy", str(PROXY_PORT), *words)
+    proxy = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
+    assert proxy.stdout is not None  # noqa: S101 - for the type checker
+    proxy.stdout.readline()
+    lab.redirect(node, PROXY_PORT)
+    return proxy
 
-    def __init__(self, trial: Trial, lab: Lab, site: Site, agent: tuple[str, ...]) -> None:
-        self.trial = trial
-        self.pids: dict[NodeId, int] = {}
-        self.injector = Injector(lab, self.pids, stream(trial.seed, "injector"))
-        self.streamed: Streamed | None = None
-        self.broken = ""
-        self.items = 0
-        self._waiting = list(trial.injections)
-        self._due: list[tuple[float, int, bool, Injection]] = []
-        self._count = 0
-        self._pid, self._pipe = fork(trial, lab, site, agent)
-        self._buffer = b""
 
-    def run(self, limit_s: float) -> None:
-        """Return when the controlling process has ended, or is late and was killed."""
-        due_s = monotonic_s() + limit_s
-        is_open = True
-        while is_open and (left_s := due_s - monotonic_s()) > 0:
-            self._inject()
-            wait_s = min(left_s, self._due[0][0] - monotonic_s()) if self._due else left_s
-            if select.select([self._pipe], [], [], max(0.0, wait_s))[0]:
-                is_open = self._read()
-        if is_open:
-            os.killpg(self._pid, signal.SIGKILL)
-            self.broken = self.broken or f"the stream had not ended after {limit_s:g} s"
-        os.close(self._pipe)
-        for _, _, is_begin, each in sorted(self._due):
-            if not is_begin:
-                self.injector.end(each)
-        os.waitpid(self._pid, 0)
-        if self.streamed is None and not self.broken:
-            self.broken = "the controlling process ended without a word"
-
-    def _read(self) -> bool:
-        data = os.read(self._pipe, 1 << 20)
-        *lines, self._buffer = (self._buffer + data).split(b"\n")
-        for line in lines:
-            match DECODER.decode(line):
-                case Started(node=node, pid=pid):
-                    self.pids[node] = pid
-                case ItemEnded():
-                    self.items += 1
-                case Streamed() as streamed:
-                    self.streamed = streamed
-                case Broken(reason=reason):
-                    self.broken = reason
-        return bool(data)
-
-    def _inject(self) -> None:
-        ready = [each for each in self._waiting if each.after_items <= self.items and self.pids]
-        for each in ready:
-            self._waiting.remove(each)
-            self._plan(each.delay_s, each, is_begin=True)
-        while self._due and self._due[0][0] <= monotonic_s():
-            _, _, is_begin, each = heapq.heappop(self._due)
-            if not is_begin:
-                self.injector.end(each)
-            elif self.streamed is None and self.injector.begin(each) and each.length_s:
-                self._plan(each.length_s, each, is_begin=False)
-
-    def _plan(self, delay_s: float, each: Injection, *, is_begin: bool) -> None:
-        self._count += 1
-        heapq.heappush(self._due, (monotonic_s() + delay_s, self._count, is_begin, each))
+def _end_proxy(proxy: subprocess.Popen[str] | None) -> Counter[str]:
+    if proxy is None:
+        return Counter()
+    proxy.kill()
+    said, _ = proxy.communicate()
+    return Counter(f"connection {word}" for word in said.split())
 
 
 # -- what is left ------------------------------------------------------------------------------
@@ -221,9 +199,28 @@ def _left_files(site: Site) -> list[str]:
     return [f"file {path.name}" for path in [*site.temporary.iterdir(), *partial]]
 
 
-def _marks(trial: Trial, site: Site) -> Counter[str]:
+def _left_on(lab: Lab, node: str) -> list[str]:
+    """Return what the runs of an agent have left on its disk."""
+    folder = lab.disk_of(node) / "agent"
+    return [str(path.relative_to(folder)) for path in folder.glob("runs/*")]
+
+
+def _marks(site: Site) -> Counter[str]:
     """Return how often tasks ended their process, by how they did it."""
     return Counter(f"task {path.read_text()}" for path in site.marks.iterdir())
+
+
+def _results(site: Site) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return the heads of all results, and those that cannot be read."""
+    heads, damaged = [], []
+    for path in sorted(site.results.iterdir()):
+        if path.name.startswith("."):
+            continue
+        try:
+            heads.append(tasks.read_head(path))
+        except (ValueError, OSError, KeyError) as error:
+            damaged.append(f"{path.name}: {error}")
+    return heads, damaged
 
 
 # -- the verdict -------------------------------------------------------------------------------
@@ -246,16 +243,18 @@ def _expected(trial: Trial, site: Site) -> Expected:
 
 
 def _history(
-    trial: Trial, site: Site, watch: _Watch, expected: Expected, leaks: list[str]
+    trial: Trial,
+    watch: Watch,
+    expected: Expected,
+    heads: Collection[dict[str, Any]],
+    injected: Counter[str],
+    leaks: list[str],
 ) -> History:
     places = {
         digest: (sink, origins) for sink, origins, digests in expected.effects for digest in digests
     }
     effects = []
-    for path in sorted(site.results.iterdir()):
-        if path.name.startswith("."):
-            continue
-        head = tasks.read_head(path)
+    for head in heads:
         sink, origins = places.get(head["digest"], (head["task"], tuple(head["origins"])))
         line = tuple((tuple(key.split("|", 1)), n) for key, n in head["line"].items())
         effects.append(Effect(sink, origins, head["digest"], line, head["mixed"]))
@@ -263,6 +262,10 @@ def _history(
     ended = sorted((i for i in items if i.done_s is not None), key=lambda i: i.done_s or 0.0)
     planned = Counter(each.kind for each in trial.injections)
     planned.update(f"task {w['dies']}" for w in trial.ways.values() if w.get("dies"))
+    planned.update(trial.failpoints.values())
+    planned.update(trial.detour[1:2])
+    planned.update(trial.wrap)
+    happened = injected + Counter(trial.wrap if watch.streamed else ())
     return History(
         accepted=[int(item.item) for item in items] if items else range(trial.items),
         endings=[[(int(i.item), i.status)] for i in ended if i.status != "lost"],
@@ -271,12 +274,12 @@ def _history(
         is_late=watch.streamed is None or len(items) < trial.items,
         leaks=leaks,
         planned=planned,
-        injected=watch.injector.done + _marks(trial, site),
+        injected=happened,
     )
 
 
 def _crowd(trial: Trial, streamed: Streamed | None) -> str:
-    """Return that more items were under way at once than was asked for; nothing where none were."""
+    """Return that more items were under way at once than was asked for, if there were."""
     if streamed is None or trial.is_ordered or trial.scatter:
         return ""  # there, items that have to wait for others do not count
     steps = [(item.accepted_s, 1) for item in streamed.items]
@@ -285,8 +288,11 @@ def _crowd(trial: Trial, streamed: Streamed | None) -> str:
     return f"{most} items were in flight" if most > trial.in_flight_max else ""
 
 
-def _redone_s(trial: Trial, watch: _Watch) -> tuple[float, ...]:
-    """Return how long after each kill an item was done that another node had worked on instead."""
+def _redone_s(watch: Watch) -> tuple[float, ...]:
+    """Return how long after each kill an item was done that took another way because of it.
+
+    Where the agent does not come back, that way is over another node.
+    """
     if watch.streamed is None:
         return ()
     zero_s, records = watch.streamed.zero_s, watch.streamed.tasks
@@ -298,9 +304,30 @@ def _redone_s(trial: Trial, watch: _Watch) -> tuple[float, ...]:
         ends = [
             end_s
             for r in records
-            if r.task in moved and r.node != node and r.status == "done" and r.execute_s > at_s
+            if r.task in moved and r.status == "done" and r.execute_s > at_s
             if (end_s := done_s.get(r.item)) is not None
         ]
         if ends:
             found.append(min(ends) - at_s)
+    return tuple(found)
+
+
+def _ends_s(site: Site) -> list[float]:
+    """Return when results got their names, on the monotonic clock."""
+    offset_s = monotonic_s() - wall_s()
+    return sorted(path.stat().st_ctime + offset_s for path in site.results.iterdir())
+
+
+def _rates(watch: Watch, ends_s: list[float]) -> tuple[float, ...]:
+    """Return how fast results came without a controlling process, by how fast with one."""
+    found = []
+    for down in watch.downs:
+        length_s = down.end_s - down.start_s
+        counts = [
+            sum(start_s <= end_s < start_s + length_s for end_s in ends_s)
+            for start_s in (down.start_s - length_s, down.start_s, down.end_s)
+        ]
+        is_full = ends_s[0] <= down.start_s - length_s and ends_s[-1] >= down.end_s + length_s
+        if is_full and length_s >= RATE_S:
+            found.append(2 * counts[1] / (counts[0] + counts[2]))
     return tuple(found)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from campaign.real.kinds import KINDS
 from campaign.real.naive import CANARIES
-from campaign.real.plan import KINDS
 from campaign.real.pool import install_missing, play_all, reason_to_skip
 
 
