@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
-from jupiter.home.log import FactLog
 
 from campaign.real.engine import AGENT, LabEngine
 from campaign.real.lab import Lab
 from campaign.real.plan import Trial
 from jupiter.aio.clock import monotonic_s, wall_s
 from jupiter.errors import JupiterError
+from jupiter.home.log import FactLog
 from jupiter.model import messages as msg
 from jupiter.model.ids import NodeId
 from jupiter.model.run import ItemRecord, TaskRecord
@@ -170,7 +170,7 @@ async def _control(setting: Setting, pipe: int, *, is_resumed: bool) -> None:
                 site.results,
                 watch=Watch(item=lambda: tell(ItemEnded())),
                 log=log,
-                is_resumed=is_resumed,
+                resumed=session.next_run(trial.schedule()) if is_resumed else "",
             )
     except JupiterError as error:
         tell(Broken(f"{type(error).__name__}: {error}"))

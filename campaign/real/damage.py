@@ -8,9 +8,8 @@ import select
 import shutil
 from pathlib import Path
 
-from jupiter.agent.identity import IDENTITY
-
 from campaign.scenario import pick
+from jupiter.agent.identity import IDENTITY
 from jupiter.kit.rng import Stream
 
 TAIL_BYTES = 1 << 16

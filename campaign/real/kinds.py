@@ -6,10 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jupiter.aio.failpoints import NAMES
-
 from campaign.real.plan import CHAIN, DIAMOND, FAN, HOME, Injection, Trial, dnad, layers
 from campaign.scenario import between, pick
+from jupiter.aio.failpoints import NAMES
 from jupiter.kit.rng import Stream, stream
 from jupiter.model.ids import NodeId
 

@@ -13,11 +13,15 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
+from jupiter.agent.cells import find_trees
+
 BRIDGE = "hub0"
 HUB = "10.77.0.254"
 """Address of the controlling process."""
 TABLE = "inet trial"
 DISK_BYTES = 48 << 20
+SHARED = Path("/dev/shm")  # noqa: S108 - a lab has one of its own
+"""Tasks may write here, whatever their isolation."""
 SMALL_BYTES = 6 << 20
 SMALL_INODES = 3000
 """Of a disk in memory, which is there to be filled up."""
@@ -47,7 +51,8 @@ def build_hub() -> None:
     """Make the bridge; called once in fresh namespaces."""
     names = Path("/run/netns")
     names.mkdir(exist_ok=True)
-    run("mount", "-t", "tmpfs", "tmpfs", str(names))
+    for path in (names, SHARED):
+        run("mount", "-t", "tmpfs", "tmpfs", str(path))
     commands = ("link set lo up", f"link add {BRIDGE} type bridge", f"link set {BRIDGE} up")
     run("ip", "-batch", "-", stdin="\n".join((*commands, f"addr add {HUB}/24 dev {BRIDGE}\n")))
 
@@ -180,6 +185,17 @@ class Lab:
 def left_mounts() -> set[str]:
     """Return what is mounted in this namespace."""
     return {line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()}
+
+
+def left_cells() -> dict[int, list[Path]]:
+    """Return control groups that agents of this process namespace have made, by their pids."""
+    own = Path("/proc/self/ns/pid").stat().st_ino
+    found: dict[int, list[Path]] = {}
+    trees = find_trees()
+    for tree in {trees.pids, trees.memory, trees.unified} - {""}:
+        for path in Path(tree).glob(f"jupiter-{own}-*"):
+            found.setdefault(int(path.name.split("-")[2]), []).append(path)
+    return found
 
 
 def left_nodes() -> list[str]:

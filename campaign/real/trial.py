@@ -20,7 +20,7 @@ from typing import Any
 from campaign.real import tasks
 from campaign.real.control import Setting, Site, Streamed
 from campaign.real.engine import AGENT
-from campaign.real.lab import Lab, left_mounts, left_nodes
+from campaign.real.lab import SHARED, Lab, left_cells, left_mounts, left_nodes
 from campaign.real.plan import HOME, LIMIT_S, Trial
 from campaign.real.watch import Watch
 from jupiter.aio.clock import monotonic_s, wall_s
@@ -91,12 +91,9 @@ def play(trial: Trial, folder: Path, bug: str = "", limit_s: float = LIMIT_S) ->
         watch.run(limit_s)
         injected = watch.injector.done + _marks(site) + _end_proxy(proxy)
         leaks = [*_left_processes(), *_left_files(site)]
-        leaks += [
-            f"{path} on {n}"
-            for n in trial.nodes
-            if n not in watch.gone
-            for path in _left_on(lab, n)
-        ]
+        leaks += _left_groups(watch)
+        for node in trial.nodes:
+            leaks += _left_on(lab, node) if node not in watch.gone else []
         heads, damaged = _results(site)
         ends_s = _ends_s(site)
     leaks += [f"mount {path}" for path in left_mounts() - mounts]
@@ -107,13 +104,16 @@ def play(trial: Trial, folder: Path, bug: str = "", limit_s: float = LIMIT_S) ->
     verdict = replace(verdict, wrong=(*verdict.wrong, *damaged))
     broken = watch.broken or _crowd(trial, watch.streamed)
     if trial.may_refuse and watch.broken and "in time" not in watch.broken:
-        verdict, broken = replace(verdict, late=(), lost=()), ""
+        # What belongs to a run that was refused stays for whoever wants to know why.
+        others = tuple(leak for leak in verdict.leaks if not leak.startswith("runs/"))
+        verdict, broken = replace(verdict, late=(), lost=(), leaks=others), ""
         injected["refused"] += 1
     logs = {path.stem: path.read_text(errors="replace") for path in site.logs.glob("*.log")}
     logs |= {"how it ended": watch.broken} if watch.broken else {}
     rates = _rates(watch, ends_s)
     took_s = monotonic_s() - start_s
     shutil.rmtree(folder)
+    shutil.rmtree(site.marks)
     return Played(verdict, broken, injected, took_s, _redone_s(watch), rates, logs)
 
 
@@ -124,10 +124,11 @@ def _agent(trial: Trial, bug: str) -> tuple[str, ...]:
 
 def _make_site(trial: Trial, folder: Path) -> Site:
     results = folder / "disks" / HOME / "results"
-    names = ("temporary", "logs", "marks")
-    site = Site(folder / "app", folder / "inputs", results, *(folder / name for name in names))
-    for name in ("app", "inputs", *names):
-        (folder / name).mkdir(parents=True)
+    names = ("app", "inputs", "temporary", "logs")
+    app, inputs, temporary, logs = (folder / name for name in names)
+    site = Site(app, inputs, results, temporary, logs, SHARED / "marks")
+    for path in (app, inputs, temporary, logs, site.marks):
+        path.mkdir(parents=True)
     shutil.copyfile(tasks.__file__, site.app / "work.py")
     setup = {"seed": trial.seed, "marks": str(site.marks), "tasks": trial.ways}
     (site.app / tasks.SETUP.name).write_text(json.dumps(setup))
@@ -202,7 +203,18 @@ def _left_files(site: Site) -> list[str]:
 def _left_on(lab: Lab, node: str) -> list[str]:
     """Return what the runs of an agent have left on its disk."""
     folder = lab.disk_of(node) / "agent"
-    return [str(path.relative_to(folder)) for path in folder.glob("runs/*")]
+    return [f"{path.relative_to(folder)} on {node}" for path in folder.glob("runs/*")]
+
+
+def _left_groups(watch: Watch) -> list[str]:
+    """Remove all control groups; name those of agents that ended as they should."""
+    orderly = {pid for node, pid in watch.pids.items() if node not in watch.gone}
+    words = []
+    for pid, paths in left_cells().items():
+        words += [f"control group {path}" for path in paths if pid in orderly]
+        for path in paths:
+            path.rmdir()
+    return words
 
 
 def _marks(site: Site) -> Counter[str]:
