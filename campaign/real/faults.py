@@ -123,6 +123,12 @@ class Injector:
         for node in list(self._held):
             self._release(node)
 
+    @property
+    def has_killed(self) -> bool:
+        """Whether agents or the controlling process were ended."""
+        harmless = ("pause", "unplug", "drop", "reset", "burst", "kill worker", "pause control")
+        return any(count for kind, count in self.done.items() if kind not in harmless)
+
     def restarted(self, node: NodeId) -> None:
         """Note that an agent was started again."""
         self.done["started again"] += 1

@@ -145,7 +145,7 @@ def _failpoint(draw: Stream, base: Base) -> None:
     _steady(base)
     is_at_home = name.startswith(("input.", "item.", "results."))
     is_once = name.startswith(("run.", "bundle.", "epoch.", "workers."))
-    times = 1 if is_once else 1 + int(draw.random() * 12)
+    times = 1 if is_once else 1 + int(draw.random() * 5)
     node = HOME if is_at_home else _anyone(draw, base)
     if name.startswith(("attempt.", "outputs.", "workers.", "bundle.", "body.", "inputs.")):
         node = _busy(draw, base)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import re
 import secrets
 import select
 import shutil
@@ -32,6 +33,8 @@ from jupiter.testing.serial import Expected, expect
 GONE_S_MAX = 3.0
 """Processes that are to end have ended by then."""
 PROXY_PORT = 900
+DAMAGED = re.compile("is not what was written|cannot be read|has .* bytes, not|no regular file")
+"""What an item ends with whose only copy, at home, is damaged."""
 RATE_S = 0.5
 """A time without a controlling process counts for the rate of a stream from this length on."""
 
@@ -91,11 +94,12 @@ def play(trial: Trial, folder: Path, bug: str = "", limit_s: float = LIMIT_S) ->
         watch.run(limit_s)
         injected = watch.injector.done + _marks(site) + _end_proxy(proxy)
         leaks = [*_left_processes(), *_left_files(site)]
-        leaks += _left_groups(watch)
-        for node in trial.nodes:
-            leaks += _left_on(lab, node) if node not in watch.gone else []
+        traces = [*_left_groups(), *(each for node in trial.nodes for each in _left_on(lab, node))]
+        if not watch.injector.has_killed and not trial.failpoints and not watch.broken:
+            leaks += traces  # else an agent may have been down at the end, and nobody came after it
         heads, damaged = _results(site)
         ends_s = _ends_s(site)
+        is_untouched = len(list(site.inputs.iterdir())) == trial.items and not heads
     leaks += [f"mount {path}" for path in left_mounts() - mounts]
     leaks += [f"network {name}" for name in left_nodes()]
     expected = _expected(trial, site)
@@ -103,10 +107,8 @@ def play(trial: Trial, folder: Path, bug: str = "", limit_s: float = LIMIT_S) ->
     verdict = judge(history, expected)
     verdict = replace(verdict, wrong=(*verdict.wrong, *damaged))
     broken = watch.broken or _crowd(trial, watch.streamed)
-    if trial.may_refuse and watch.broken and "in time" not in watch.broken:
-        # What belongs to a run that was refused stays for whoever wants to know why.
-        others = tuple(leak for leak in verdict.leaks if not leak.startswith("runs/"))
-        verdict, broken = replace(verdict, late=(), lost=(), leaks=others), ""
+    if watch.broken and (trial.may_refuse or is_untouched) and "in time" not in watch.broken:
+        verdict, broken = replace(verdict, late=(), lost=(), is_void=False), ""
         injected["refused"] += 1
     logs = {path.stem: path.read_text(errors="replace") for path in site.logs.glob("*.log")}
     logs |= {"how it ended": watch.broken} if watch.broken else {}
@@ -206,15 +208,20 @@ def _left_on(lab: Lab, node: str) -> list[str]:
     return [f"{path.relative_to(folder)} on {node}" for path in folder.glob("runs/*")]
 
 
-def _left_groups(watch: Watch) -> list[str]:
-    """Remove all control groups; name those of agents that ended as they should."""
-    orderly = {pid for node, pid in watch.pids.items() if node not in watch.gone}
-    words = []
-    for pid, paths in left_cells().items():
-        words += [f"control group {path}" for path in paths if pid in orderly]
-        for path in paths:
-            path.rmdir()
-    return words
+def _left_groups() -> list[str]:
+    """Remove all control groups, and return what they were."""
+    found = [path for paths in left_cells().values() for path in paths]
+    limit_s = monotonic_s() + GONE_S_MAX
+    left = found
+    while left:
+        for path in left:
+            try:
+                path.rmdir()
+            except OSError:  # the kernel is still busy with the ends of its processes
+                continue
+        left = [path for path in left if path.exists() and monotonic_s() < limit_s]
+        select.select([], [], [], 0.01 if left else 0)
+    return [f"control group {path}" for path in found]
 
 
 def _marks(site: Site) -> Counter[str]:
@@ -271,6 +278,10 @@ def _history(
         line = tuple((tuple(key.split("|", 1)), n) for key, n in head["line"].items())
         effects.append(Effect(sink, origins, head["digest"], line, head["mixed"]))
     items = watch.streamed.items if watch.streamed else ()
+    if trial.may_refuse and any(each.node == HOME for each in trial.injections):
+        sound = [item for item in items if not DAMAGED.search(item.detail)]
+        injected["item refused"] += len(items) - len(sound)
+        items = tuple(sound)
     ended = sorted((i for i in items if i.done_s is not None), key=lambda i: i.done_s or 0.0)
     planned = Counter(each.kind for each in trial.injections)
     planned.update(f"task {w['dies']}" for w in trial.ways.values() if w.get("dies"))
@@ -279,11 +290,11 @@ def _history(
     planned.update(trial.wrap)
     happened = injected + Counter(trial.wrap if watch.streamed else ())
     return History(
-        accepted=[int(item.item) for item in items] if items else range(trial.items),
+        accepted=[int(item.item) for item in items] if watch.streamed else range(trial.items),
         endings=[[(int(i.item), i.status)] for i in ended if i.status != "lost"],
         effects=effects,
         is_ordered=trial.is_ordered,
-        is_late=watch.streamed is None or len(items) < trial.items,
+        is_late=watch.streamed is None or len(watch.streamed.items) < trial.items,
         leaks=leaks,
         planned=planned,
         injected=happened,
