@@ -57,9 +57,11 @@ def copy_still(image: Path, copy: Path) -> None:
 def reboot(folder: Path) -> None:
     """Make an agent see that its machine has started again since."""
     path = folder / IDENTITY
-    if path.exists():
+    try:
         identity = json.loads(path.read_bytes())
-        path.write_text(json.dumps(identity | {"boot": "another"}))
+    except (OSError, ValueError):  # it was not safe at that moment
+        return
+    path.write_text(json.dumps(identity | {"boot": "another"}))
 
 
 def empty(folder: Path, draw: Stream) -> bool:

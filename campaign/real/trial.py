@@ -280,7 +280,8 @@ def _history(
     items = watch.streamed.items if watch.streamed else ()
     if trial.may_refuse and any(each.node == HOME for each in trial.injections):
         sound = [item for item in items if not DAMAGED.search(item.detail)]
-        injected["item refused"] += len(items) - len(sound)
+        if len(sound) < len(items):
+            injected["item refused"] += len(items) - len(sound)
         items = tuple(sound)
     ended = sorted((i for i in items if i.done_s is not None), key=lambda i: i.done_s or 0.0)
     planned = Counter(each.kind for each in trial.injections)
