@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import json
 import sys
+from importlib import import_module
 from pathlib import Path
 
 from campaign.real.kinds import make
@@ -25,6 +26,7 @@ def main() -> None:
     bug = sys.argv[2] if len(sys.argv) > 2 else ""
     limit_s = NAIVE_LIMIT_S if bug else LIMIT_S
     build_hub()
+    import_module("jupiter.aio.authority")  # now, and not in every controlling process
     gc.freeze()
     for line in sys.stdin:
         fault, seed = line.split()

@@ -14,6 +14,7 @@ import msgspec
 
 from campaign.real.engine import AGENT, LabEngine
 from campaign.real.lab import Lab
+from campaign.real.naive import allow_plain
 from campaign.real.plan import Trial
 from jupiter.aio.clock import monotonic_s, wall_s
 from jupiter.errors import JupiterError
@@ -138,6 +139,9 @@ def fork(setting: Setting, *, is_resumed: bool = False) -> tuple[int, int]:
 
 async def _control(setting: Setting, pipe: int, *, is_resumed: bool) -> None:
     trial, site = setting.trial, setting.site
+    is_plain = "plain" in trial.wrap
+    if is_plain:
+        allow_plain()
 
     def tell(what: Told) -> None:
         line = msgspec.json.encode(what) + b"\n"
@@ -150,6 +154,7 @@ async def _control(setting: Setting, pipe: int, *, is_resumed: bool) -> None:
         placement=trial.placement,
         is_ordered=trial.is_ordered,
         durability=trial.level,
+        tls="off" if is_plain else "on",
     )
     engine = LabEngine(
         setting.lab,

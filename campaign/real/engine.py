@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from campaign.real.lab import Lab
 from jupiter.agent.agent import AgentConfig
+from jupiter.aio.tls import Identity
 from jupiter.engines.local import LocalEngine
 from jupiter.errors import AgentError
 from jupiter.interfaces.engine import AgentHandle, Capabilities
@@ -53,8 +54,18 @@ class LabEngine(LocalEngine):
         self._agent = agent
         self._failpoints = dict(failpoints or {})
 
-    def _config(self, node: Node, token: str, slowdown: float) -> AgentConfig:
-        config = super()._config(node, token, slowdown)
+    def _config(
+        self,
+        node: Node,
+        *,
+        token: str,
+        slowdown: float,
+        cache_bytes: int,
+        identity: Identity | None,
+    ) -> AgentConfig:
+        config = super()._config(
+            node, token=token, slowdown=slowdown, cache_bytes=cache_bytes, identity=identity
+        )
         folder = self._lab.disk_of(node.name) / "agent"
         return replace(config, data_dir=str(folder), host=self._lab.address[node.name])
 

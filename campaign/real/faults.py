@@ -254,9 +254,16 @@ class Injector:
         self._wait_for_end(each.node)
         self._lab.swap_image(each.node, image.with_suffix(".copy"))
         damage.reboot(self._lab.disk_of(each.node) / "agent")
+        self._forget_memory(each.node)
         if not each.length_s:
             self._release(each.node)
         return True
+
+    def _forget_memory(self, node: NodeId) -> None:
+        """Lose what an agent kept in memory, as its machine has started again."""
+        note = self._site.logs / f"{node}.cache"
+        if note.exists():
+            damage.remove(Path(note.read_text()))
 
     def _fill(self, each: Injection) -> bool:
         """Use up all space of a disk."""

@@ -16,6 +16,7 @@ from contextlib import ExitStack
 from campaign.planted import BUGS, with_bug
 from jupiter.agent import journal, spool
 from jupiter.agent.__main__ import main
+from jupiter.aio import channel
 
 SYNC_S = 0.03
 TINY_BYTES = 1 << 13
@@ -48,9 +49,15 @@ def _no_journal() -> None:
     journal.Journal._write = lambda self, payloads: True  # type: ignore[method-assign]
 
 
+def allow_plain() -> None:
+    """Let connections without TLS be made: in a lab, none of them leaves the machine."""
+    channel.check_plain = lambda *hosts: None  # type: ignore[attr-defined]
+
+
 CHANGES: dict[str, tuple[str, Callable[[], None]]] = {
     "slow-sync": ("every sync takes long", _slow_sync),
     "tiny-journal": ("journals are compacted early", _tiny_journal),
+    "plain": ("connections are not encrypted", allow_plain),
     "no-sync": ("nothing is synced", _no_sync),
     "no-check": ("stored files are not compared with their digests", _no_check),
     "no-journal": ("acknowledged, but never written down", _no_journal),

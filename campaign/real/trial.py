@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from campaign.real import tasks
+from campaign.real import damage, tasks
 from campaign.real.control import Setting, Site, Streamed
 from campaign.real.engine import AGENT
 from campaign.real.lab import SHARED, Lab, left_cells, left_mounts, left_nodes
@@ -107,7 +107,8 @@ def play(trial: Trial, folder: Path, bug: str = "", limit_s: float = LIMIT_S) ->
     verdict = judge(history, expected)
     verdict = replace(verdict, wrong=(*verdict.wrong, *damaged))
     broken = watch.broken or _crowd(trial, watch.streamed)
-    if watch.broken and (trial.may_refuse or is_untouched) and "in time" not in watch.broken:
+    may_refuse = bool(trial.failpoints) if is_untouched else trial.may_refuse
+    if watch.broken and may_refuse and "in time" not in watch.broken:
         verdict, broken = replace(verdict, late=(), lost=(), is_void=False), ""
         injected["refused"] += 1
     logs = {path.stem: path.read_text(errors="replace") for path in site.logs.glob("*.log")}
@@ -115,7 +116,8 @@ def play(trial: Trial, folder: Path, bug: str = "", limit_s: float = LIMIT_S) ->
     rates = _rates(watch, ends_s)
     took_s = monotonic_s() - start_s
     shutil.rmtree(folder)
-    shutil.rmtree(site.marks)
+    for path in SHARED.iterdir():
+        damage.remove(path)
     return Played(verdict, broken, injected, took_s, _redone_s(watch), rates, logs)
 
 
@@ -199,7 +201,8 @@ def _reap() -> None:
 
 def _left_files(site: Site) -> list[str]:
     partial = [path for path in site.results.iterdir() if path.name.startswith(".")]
-    return [f"file {path.name}" for path in [*site.temporary.iterdir(), *partial]]
+    shared = [path for path in SHARED.iterdir() if path != site.marks]
+    return [f"file {path}" for path in [*site.temporary.iterdir(), *partial, *shared]]
 
 
 def _left_on(lab: Lab, node: str) -> list[str]:
@@ -288,8 +291,8 @@ def _history(
     planned.update(f"task {w['dies']}" for w in trial.ways.values() if w.get("dies"))
     planned.update(trial.failpoints.values())
     planned.update(trial.detour[1:2])
-    planned.update(trial.wrap)
-    happened = injected + Counter(trial.wrap if watch.streamed else ())
+    planned.update(set(trial.wrap) - {"plain"})
+    happened = injected + Counter(set(trial.wrap) - {"plain"} if watch.streamed else ())
     return History(
         accepted=[int(item.item) for item in items] if watch.streamed else range(trial.items),
         endings=[[(int(i.item), i.status)] for i in ended if i.status != "lost"],
