@@ -67,6 +67,8 @@ class Injector:
         """Agents that were killed, and when."""
         self.gone: set[NodeId] = set()
         """Nodes whose agents will not come back."""
+        self.restarts: Counter[NodeId] = Counter()
+        """How often agents were started again."""
         self._lab = lab
         self._site = site
         self._pids = pids
@@ -131,6 +133,7 @@ class Injector:
 
     def restarted(self, node: NodeId) -> None:
         """Note that an agent was started again."""
+        self.restarts[node] += 1
         self.done["started again"] += 1
 
     # -- processes -----------------------------------------------------------------------------

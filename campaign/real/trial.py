@@ -106,7 +106,7 @@ def play(trial: Trial, folder: Path, bug: str = "", limit_s: float = LIMIT_S) ->
     history = _history(trial, watch, expected, heads, injected, leaks)
     verdict = judge(history, expected)
     verdict = replace(verdict, wrong=(*verdict.wrong, *damaged))
-    broken = watch.broken or _crowd(trial, watch.streamed)
+    broken = watch.broken or ("" if watch.has_recalled else _crowd(trial, watch.streamed))
     may_refuse = bool(trial.failpoints) if is_untouched else trial.may_refuse
     if watch.broken and may_refuse and "in time" not in watch.broken:
         verdict, broken = replace(verdict, late=(), lost=(), is_void=False), ""
@@ -239,7 +239,7 @@ def _results(site: Site) -> tuple[list[dict[str, Any]], list[str]]:
         if path.name.startswith("."):
             continue
         try:
-            heads.append(tasks.read_head(path))
+            heads.append(tasks.read_head(path) | {"shown": path.stat().st_ctime})
         except (ValueError, OSError, KeyError) as error:
             damaged.append(f"{path.name}: {error}")
     return heads, damaged
@@ -286,7 +286,12 @@ def _history(
         if len(sound) < len(items):
             injected["item refused"] += len(items) - len(sound)
         items = tuple(sound)
-    ended = sorted((i for i in items if i.done_s is not None), key=lambda i: i.done_s or 0.0)
+    ended = [item for item in items if item.done_s is not None and item.status != "lost"]
+    if watch.has_recalled:
+        shown = {origin: head["shown"] for head in heads for origin in head["origins"]}
+        ended.sort(key=lambda item: shown.get(int(item.item), 0.0))
+    else:
+        ended.sort(key=lambda item: item.done_s or 0.0)
     planned = Counter(each.kind for each in trial.injections)
     planned.update(f"task {w['dies']}" for w in trial.ways.values() if w.get("dies"))
     planned.update(trial.failpoints.values())
@@ -295,7 +300,7 @@ def _history(
     happened = injected + Counter(set(trial.wrap) - {"plain"} if watch.streamed else ())
     return History(
         accepted=[int(item.item) for item in items] if watch.streamed else range(trial.items),
-        endings=[[(int(i.item), i.status)] for i in ended if i.status != "lost"],
+        endings=[[(int(item.item), item.status)] for item in ended if item.status != "lost"],
         effects=effects,
         is_ordered=trial.is_ordered,
         is_late=watch.streamed is None or len(watch.streamed.items) < trial.items,

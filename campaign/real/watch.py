@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from campaign.real.control import DECODER, Broken, ItemEnded, Setting, Started, Streamed, fork
 from campaign.real.faults import Injector
-from campaign.real.plan import Injection
+from campaign.real.plan import HOME, Injection
 from jupiter.aio.clock import monotonic_s
 from jupiter.kit.rng import stream
 from jupiter.model.ids import NodeId
@@ -79,6 +79,11 @@ class Watch:
             self.broken = "the stream had not ended in time"
         elif self.streamed is None and not self.broken:
             self.broken = "the controlling process ended without a word"
+
+    @property
+    def has_recalled(self) -> bool:
+        """Whether ends of items were told anew: then their times mean nothing."""
+        return bool(self.downs) or self.injector.restarts[HOME] > 0
 
     @property
     def gone(self) -> set[NodeId]:
