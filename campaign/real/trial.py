@@ -289,7 +289,9 @@ def _history(
     ended = [item for item in items if item.done_s is not None and item.status != "lost"]
     if watch.has_recalled:
         shown = {origin: head["shown"] for head in heads for origin in head["origins"]}
-        ended.sort(key=lambda item: shown.get(int(item.item), 0.0))
+        for seq in range(trial.items):  # what gave no result counts with the item before it
+            shown.setdefault(seq, shown.get(seq - 1, 0.0))
+        ended.sort(key=lambda item: shown[int(item.item)])
     else:
         ended.sort(key=lambda item: item.done_s or 0.0)
     planned = Counter(each.kind for each in trial.injections)
