@@ -34,6 +34,12 @@ class Started(msgspec.Struct, tag=True, frozen=True):
     port: int
 
 
+class Died(msgspec.Struct, tag=True, frozen=True):
+    """An agent has ended unasked."""
+
+    node: NodeId
+
+
 class ItemEnded(msgspec.Struct, tag=True, frozen=True):
     """An item has ended; counted, not named."""
 
@@ -53,7 +59,7 @@ class Broken(msgspec.Struct, tag=True, frozen=True):
     reason: str
 
 
-Told = Started | ItemEnded | Streamed | Broken
+Told = Started | Died | ItemEnded | Streamed | Broken
 DECODER: msgspec.json.Decoder[Told] = msgspec.json.Decoder(Told)
 
 
@@ -160,6 +166,7 @@ async def _control(setting: Setting, pipe: int, *, is_resumed: bool) -> None:
         setting.lab,
         site.logs,
         lambda handle: tell(Started(handle.node, handle.pid, handle.port)),
+        lambda node: tell(Died(node)),
         setting.agent,
         trial.failpoints,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import signal
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -21,6 +22,8 @@ from jupiter.model.network import Node
 
 AGENT = ("-P", "-m", "jupiter.agent")
 ORPHAN_S = 30.0
+REBORN = frozenset({"run.restore", "run.restored", "run.resumed"})
+"""Points that only an agent passes that is started again."""
 GONE = "gone"
 """File beside a node's lock: its agent cannot be started any more."""
 
@@ -32,8 +35,9 @@ class LabEngine(LocalEngine):
         lab: The nodes.
         logs: Folder for locks, and for what agents write to their error output.
         on_start: Told of every agent.
+        on_end: Told of every agent that ended unasked.
         agent: Words for the interpreter that start an agent; another one than ours plants a bug.
-        failpoints: By node, where its first agent is to die.
+        failpoints: By node, where its first agent is to die, or the first that can.
     """
 
     name = "lab"
@@ -44,6 +48,7 @@ class LabEngine(LocalEngine):
         lab: Lab,
         logs: Path,
         on_start: Callable[[AgentHandle], None],
+        on_end: Callable[[NodeId], None],
         agent: tuple[str, ...] = AGENT,
         failpoints: Mapping[NodeId, str] | None = None,
     ) -> None:
@@ -51,8 +56,18 @@ class LabEngine(LocalEngine):
         self._lab = lab
         self._logs = logs
         self._on_start = on_start
+        self._on_end = on_end
         self._agent = agent
         self._failpoints = dict(failpoints or {})
+        self._reborn: set[NodeId] = set()
+
+    async def stop(self) -> None:
+        """End all agents; tell of those that were dead already."""
+        children = {node: process._child for node, process in self._processes.items()}
+        await super().stop()
+        for node, child in children.items():
+            if child is not None and child.returncode == -signal.SIGKILL:
+                self._on_end(node)
 
     def _config(
         self,
@@ -82,10 +97,22 @@ class LabEngine(LocalEngine):
         await asyncio.to_thread(_pass, lock)
         if lock.with_suffix(f".{GONE}").exists():
             raise AgentError(f"node {config.node} is gone")
-        config = replace(config, failpoint=self._failpoints.pop(config.node, ""))
-        handle = await super()._start_one(config)
+        point = self._failpoints.get(config.node, "")
+        if config.node in self._reborn or point.partition(":")[0] not in REBORN:
+            config = replace(config, failpoint=self._failpoints.pop(config.node, ""))
+        self._reborn.add(config.node)
+        try:
+            handle = await super()._start_one(config)
+        except AgentError:  # perhaps it died before it listened
+            self._on_end(config.node)
+            raise
         self._on_start(handle)
         return handle
+
+    async def _end_of_process(self, node: NodeId) -> str:
+        reason = await super()._end_of_process(node)
+        self._on_end(node)
+        return reason
 
 
 def lock_of(logs: Path, node: str) -> Path:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from campaign.real import damage
 from campaign.real.control import Site
-from campaign.real.engine import GONE, lock_of
+from campaign.real.engine import GONE, REBORN, lock_of
 from campaign.real.lab import Lab
 from campaign.real.plan import Injection
 from jupiter.aio.clock import monotonic_s
@@ -67,8 +67,11 @@ class Injector:
         """Agents that were killed, and when."""
         self.gone: set[NodeId] = set()
         """Nodes whose agents will not come back."""
+        self.kills_before_harm = 0
+        """Agents that were killed so that something could be done to their data."""
         self.restarts: Counter[NodeId] = Counter()
         """How often agents were started again."""
+        self._deaths: Counter[NodeId] = Counter()
         self._lab = lab
         self._site = site
         self._pids = pids
@@ -129,7 +132,16 @@ class Injector:
     def has_killed(self) -> bool:
         """Whether agents or the controlling process were ended."""
         harmless = ("pause", "unplug", "drop", "reset", "burst", "kill worker", "pause control")
-        return any(count for kind, count in self.done.items() if kind not in harmless)
+        others = [kind for kind, count in self.done.items() if count and kind not in harmless]
+        return bool(others or self.kills_before_harm)
+
+    def died(self, node: NodeId, failpoint: str) -> None:
+        """Note that an agent has ended, and where it was to do so by itself."""
+        name = failpoint.partition(":")[0]
+        self._deaths[node] += 1
+        is_first = self._deaths[node] == 1 + (name in REBORN)
+        if name and is_first and (name in REBORN or node not in dict(self.kills)):
+            self.done[f"at {name}"] += 1
 
     def restarted(self, node: NodeId) -> None:
         """Note that an agent was started again."""
@@ -226,6 +238,7 @@ class Injector:
                 if not self._signal(each.node, signal.SIGKILL):
                     return False
                 self._wait_for_end(each.node)
+                self.kills_before_harm += 1
                 return harm(self._lab.disk_of(each.node) / "agent", self._draw)
             finally:
                 if not each.length_s:

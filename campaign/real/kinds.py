@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from campaign.real.engine import REBORN
 from campaign.real.plan import CHAIN, DIAMOND, FAN, HOME, Injection, Trial, dnad, layers
 from campaign.scenario import between, pick
 from jupiter.aio.failpoints import NAMES
@@ -138,28 +139,38 @@ def _kill(draw: Stream, base: Base) -> None:
     _adding(("kill", "leave"), 1)(draw, base)
 
 
+AT_HOME = ("input.", "item.", "results.", "journal.")
+AT_WORKERS = ("attempt.", "outputs.", "bundle.", "body.", "inputs.")
+ONCE = ("run.", "bundle.", "epoch.", "workers.", "journal.comp", "journal.swapped")
+AFTER_A_LOSS = ("workers.", "epoch.")
+"""Points that are passed where tasks move because another agent was lost."""
+
+
 def _failpoint(draw: Stream, base: Base) -> None:
     """Each seed has its own point; how often it is passed before is drawn."""
     name = NAMES[base["seed"] % len(NAMES)]
     _durable(draw, base)
     _steady(base)
-    is_at_home = name.startswith(("input.", "item.", "results."))
-    is_once = name.startswith(("run.", "bundle.", "epoch.", "workers."))
-    times = 1 if is_once else 1 + int(draw.random() * 5)
-    node = HOME if is_at_home else _anyone(draw, base)
-    if name.startswith(("attempt.", "outputs.", "workers.", "bundle.", "body.", "inputs.")):
+    node = HOME if name.startswith(AT_HOME) else _anyone(draw, base)
+    if name.startswith(AT_WORKERS):
         node = _busy(draw, base)
-    if name in ("body.write", "body.written", "body.named"):
+    if name == "body.named":
         for ways in base["ways"].values():
             ways["padding_bytes"] = 300_000
         base |= {"items": 20, "mbit": 0}
-    if name.startswith("journal.comp") or name == "journal.swapped":
+    if name in ("journal.compact", "journal.compacted", "journal.swapped"):
         base["wrap"] = ("tiny-journal",)
-        times = 1
+    times = 1 if name.startswith(ONCE) else 1 + int(draw.random() * 5)
     base["failpoints"] = {node: f"{name}:{times}"}
-    if name in ("run.restore", "run.restored", "run.resumed", "epoch.begin", "workers.stop"):
-        other = _busy(draw, base)
-        base["injections"] = (Injection(kind="kill", node=other, **_moment(draw, base)),)
+    if name.startswith(AFTER_A_LOSS):
+        victim = _busy(draw, base)
+        base |= {"items": 60, "interval_s": 0.03, "placement": "static"}
+        base["failpoints"] = {each: f"{name}:1" for each in base["cores"] if each != victim}
+        base["injections"] = (
+            Injection(kind="kill", node=victim, length_s=0.4, **_moment(draw, base, 0.3)),
+        )
+    elif name in REBORN:
+        base["injections"] = (Injection(kind="kill", node=node, **_moment(draw, base, 0.3)),)
 
 
 def _between_result_and_mark(draw: Stream, base: Base) -> None:
@@ -177,6 +188,7 @@ def _task_dies(draw: Stream, base: Base) -> None:
         _adding(("kill worker",), 3)(draw, base)
         for ways in base["ways"].values():
             ways["retries"] = 8
+            ways.pop("fails", None)  # so many attempts take long
 
 
 def _control_dies(draw: Stream, base: Base) -> None:

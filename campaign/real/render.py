@@ -8,6 +8,7 @@ from typing import Any
 
 from campaign.real.kinds import KINDS
 from campaign.real.naive import WHAT
+from jupiter.aio.failpoints import NAMES
 
 Entry = dict[str, Any]
 
@@ -66,7 +67,7 @@ def _runs(entries: Sequence[Entry]) -> str:
             f"{sum(each['trials'] for each in those):,}",
             f"{sum(each['void'] for each in those):,}",
             f"{sum(len(each['failed']) for each in those):,}",
-            ", ".join(f"{n:,} x {what}" for what, n in sorted(happened.items())),
+            _words(happened),
         ]
         lines.append(f"| {' | '.join(cells)} |")
     for entry in [entry for entry in same if entry["redone"]][-1:]:
@@ -82,6 +83,15 @@ def _runs(entries: Sequence[Entry]) -> str:
             f"one (median of {last['times']} times)."
         )
     return "\n".join([*lines, ""])
+
+
+def _words(happened: Counter[str]) -> str:
+    words = [
+        f"{n:,} x {what}" for what, n in sorted(happened.items()) if not what.startswith("at ")
+    ]
+    points = {what.removeprefix("at ") for what in happened if what.startswith("at ")}
+    words += [f"{len(points & set(NAMES))} of {len(NAMES)} points"] if points else []
+    return ", ".join(words)
 
 
 def _planted(entry: Entry) -> str:

@@ -296,10 +296,13 @@ def _history(
         ended.sort(key=lambda item: item.done_s or 0.0)
     planned = Counter(each.kind for each in trial.injections)
     planned.update(f"task {w['dies']}" for w in trial.ways.values() if w.get("dies"))
-    planned.update(trial.failpoints.values())
+    planned.update(f"at {name.partition(':')[0]}" for name in trial.failpoints.values())
     planned.update(trial.detour[1:2])
-    planned.update(set(trial.wrap) - {"plain"})
-    happened = injected + Counter(set(trial.wrap) - {"plain"} if watch.streamed else ())
+    slow = Counter({"slow-sync"} & set(trial.wrap))
+    planned.update(slow)
+    happened = injected + (slow if watch.streamed else Counter())
+    if trial.failpoints:  # it is this that the trial is about
+        happened = Counter({kind: n for kind, n in injected.items() if kind.startswith("at ")})
     return History(
         accepted=[int(item.item) for item in items] if watch.streamed else range(trial.items),
         endings=[[(int(item.item), item.status)] for item in ended if item.status != "lost"],

@@ -8,7 +8,7 @@ import select
 import signal
 from dataclasses import dataclass
 
-from campaign.real.control import DECODER, Broken, ItemEnded, Setting, Started, Streamed, fork
+from campaign.real.control import DECODER, Broken, Died, ItemEnded, Setting, Started, Streamed, fork
 from campaign.real.faults import Injector
 from campaign.real.plan import HOME, Injection
 from jupiter.aio.clock import monotonic_s
@@ -99,6 +99,8 @@ class Watch:
                     if self.pids.get(node, pid) != pid:
                         self.injector.restarted(node)
                     self.pids[node] = pid
+                case Died(node=node):
+                    self.injector.died(node, self._setting.trial.failpoints.get(node, ""))
                 case ItemEnded():
                     self._items += 1
                 case Streamed() as streamed:
