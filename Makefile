@@ -5,12 +5,14 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SEEDS ?= 10000
 FIRST ?= 0
+TRIALS ?= 1000
+JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check docs bench campaign planted format clean
+.PHONY: help demo test check docs bench campaign campaign-real planted format clean
 
 help: ## Show this list.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(STAMP): pyproject.toml tools/setup.sh
 	@sh tools/setup.sh "$(PYTHON)" "$(VENV)"
@@ -35,6 +37,10 @@ format: $(STAMP) ## Format the code.
 campaign: $(STAMP) ## Let streams meet faults: make campaign SEEDS=100000 FIRST=0
 	"$(BIN)/python" -m campaign run --seeds $(SEEDS) --first $(FIRST) --results campaign/results.jsonl
 	"$(BIN)/python" -m campaign report
+
+campaign-real: $(STAMP) ## Kill, cut and fill up real processes, as root: make campaign-real TRIALS=1000
+	"$(BIN)/python" -m campaign.real run --trials $(TRIALS) --first $(FIRST) --jobs $(JOBS) --results campaign/real_results.jsonl
+	"$(BIN)/python" -m campaign.real report
 
 planted: $(STAMP) ## Plant every known bug and see that the campaign finds it.
 	"$(BIN)/python" -m campaign planted --results campaign/results.jsonl

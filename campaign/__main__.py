@@ -29,6 +29,7 @@ from campaign.scenario import make
 from campaign.shrink import shrink
 
 RESULTS = Path(__file__).parent / "results.jsonl"
+REAL_RESULTS = Path(__file__).parent / "real_results.jsonl"
 REPORT = Path(__file__).parent.parent / "docs" / "reliability.md"
 SLICE = 250
 CORES = os.cpu_count() or 1
@@ -212,15 +213,16 @@ def planted(
 @app.command()
 def report(
     results: Annotated[Path, typer.Option(help="What to read.")] = RESULTS,
+    real: Annotated[Path, typer.Option(help="Those of real faults.")] = REAL_RESULTS,
     output: Annotated[Path, typer.Option(help="What to write.")] = REPORT,
 ) -> None:
     """Write the results into the documentation."""
-    output.write_text(render(list(_entries(results))))
+    output.write_text(render([*_entries(results), *_entries(real)]))
     screen.print(f"wrote {output}", markup=False)
 
 
 def _entries(path: Path) -> Iterator[dict[str, object]]:
-    for line in path.read_text().splitlines():
+    for line in path.read_text().splitlines() if path.exists() else ():
         yield json.loads(line)
 
 

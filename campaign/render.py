@@ -8,14 +8,15 @@ from statistics import median
 from typing import Any
 
 from campaign.planted import BUGS
+from campaign.real.render import render_real
 
 Entry = dict[str, Any]
 
 HEAD = """# Reliability
 
 What Jupiter promises about a stream, how each promise is tried, and what came of it. This page is
-written by `python -m campaign report` from `campaign/results.jsonl`; a figure without a result in that
-file is not here.
+written by `python -m campaign report` from `campaign/results.jsonl` and `campaign/real_results.jsonl`; a
+figure without a result in those files is not here.
 
 ## Promises
 
@@ -54,6 +55,7 @@ def render(entries: Sequence[Entry]) -> str:
         parts.append(_seeds(seeds))
     if planted:
         parts.append(_planted(planted[-1]))
+    parts += render_real(entries)
     return "\n".join(parts)
 
 

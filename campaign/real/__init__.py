@@ -1,0 +1,1 @@
+"""Faults on real processes: agents in networks of their own, judged by the same oracle."""
