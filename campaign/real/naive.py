@@ -16,7 +16,7 @@ from contextlib import ExitStack
 from campaign.planted import BUGS, with_bug
 from jupiter.agent import journal, spool
 from jupiter.agent.__main__ import main
-from jupiter.aio import channel
+from jupiter.aio import channel, dial
 
 SYNC_S = 0.03
 TINY_BYTES = 1 << 13
@@ -42,7 +42,7 @@ def _no_sync() -> None:
 
 
 def _no_check() -> None:
-    spool._fault = lambda paths, parts: ""
+    spool.fault_of = lambda paths, parts: ""
 
 
 def _no_journal() -> None:
@@ -51,7 +51,8 @@ def _no_journal() -> None:
 
 def allow_plain() -> None:
     """Let connections without TLS be made: in a lab, none of them leaves the machine."""
-    channel.check_plain = lambda *hosts: None  # type: ignore[attr-defined]
+    for module in (channel, dial):
+        module.check_plain = lambda *hosts: None  # type: ignore[attr-defined]
 
 
 CHANGES: dict[str, tuple[str, Callable[[], None]]] = {
