@@ -38,12 +38,13 @@ class FactLog:
         """Whether the run has come to its end."""
 
     def add(self, node: NodeId, facts: msg.Facts) -> None:
-        """Write facts down.
+        """Write facts down; what comes after the end of the run does not matter any more.
 
         Raises:
             OSError: They cannot be written.
         """
-        self._write(_ENCODER.encode(_Line(node, facts)))
+        if not self.is_finished:
+            self._write(_ENCODER.encode(_Line(node, facts)))
 
     def finish(self) -> None:
         """Note that the run has come to its end."""
