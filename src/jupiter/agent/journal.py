@@ -51,8 +51,7 @@ class Entry(msgspec.Struct, array_like=True):
     place: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(msgspec.Struct, frozen=True):
     """An entry that a restart finds.
 
     Attributes:
@@ -390,17 +389,15 @@ class Journal:
         self._fd = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
         self._number, self._size, self._compacted_bytes = number, size, size
 
-    def records(self) -> Iterator[Record]:
-        """Yield all records, oldest first."""
+    def entries(self) -> Iterator[Found]:
+        """Yield all entries, oldest first."""
         for payload in entries.scan(_pread(self._fd, 0, self._size)).payloads:
-            yield _read(payload).record
+            yield _read(payload)
 
     def bodies_of(self, place: str) -> bytes:
         """Return the contents that went into the journal with a folder, the newest; or nothing."""
-        data = _pread(self._fd, 0, self._size)
         bodies = b""
-        for payload in entries.scan(data).payloads:
-            found = _read(payload)
+        for found in self.entries():
             if found.place == place and found.bodies:
                 bodies = found.bodies
         return bodies

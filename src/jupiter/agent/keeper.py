@@ -70,6 +70,7 @@ class Keeper:
         self._journal = journal
         self._spool = spool
         self._tell = tell
+        self._is_restored = False
 
     def persist(self, persist: act.Persist) -> bool:
         """Write a record down; return whether that is done, else `Kept` is told later."""
@@ -149,7 +150,7 @@ class Keeper:
 
     def records(self) -> Iterator[rec.Record]:
         """Yield everything that is written down, oldest first."""
-        return self._journal.records()
+        return (each.record for each in self._journal.entries())
 
     # -- after a restart -----------------------------------------------------------------------
 
@@ -163,6 +164,7 @@ class Keeper:
             OSError: The journal cannot be read.
         """
         found = self._journal.open()
+        self._spool.look()
         void: list[Found] = []
         recovered = Recovered([])
         recovered.is_cut = self._journal.tail_bytes > 0
@@ -191,16 +193,17 @@ class Keeper:
             return True
         match record:
             case rec.Taken(delivery):
-                self._spool.adopt_inputs(delivery, places[0])
+                is_there = self._spool.adopt_inputs(delivery, places[0])
             case rec.Elected(task, item):
-                self._spool.adopt_outputs(task, item, places[0], record.outputs)
+                is_there = self._spool.adopt_outputs(task, item, places[0], record.outputs)
             case rec.Accepted(seq, _, parts):
-                self._spool.adopt_outputs(INGRESS, item_id(seq), places[0], parts)
+                is_there = self._spool.adopt_outputs(INGRESS, item_id(seq), places[0], parts)
             case rec.Committed():
                 return self._adopt_results(record, places, found.bodies, results)
-        files = self._files_of(record)
-        if len(found.bodies) == files.size_bytes:  # they went into the journal
-            self._restore(files, found.bodies)
+            case _:
+                return True
+        if not is_there:  # else its files are looked at before they are used
+            self._restore(self._files_of(record), found.bodies)
         return True
 
     def _adopt_results(
@@ -231,6 +234,8 @@ class Keeper:
 
     def _restore(self, files: _Files, bodies: bytes, wanted: Sequence[bool] | None = None) -> None:
         """Write files again that a power cut took, from what the journal holds of them."""
+        if len(bodies) != files.size_bytes:
+            return  # they were too large for it
         start = 0
         for k, (path, part) in enumerate(zip(files.paths, files.parts, strict=True)):
             body = bodies[start : start + part.size_bytes]
@@ -243,6 +248,16 @@ class Keeper:
                 Path(path).unlink(missing_ok=True)
                 Path(path).write_bytes(body)
 
+    def _restore_all(self) -> None:
+        """Write all files again that are missing: after a power cut one is seldom alone."""
+        self._is_restored = True
+        newest = {each.place: each for each in self._journal.entries() if " " not in each.place}
+        for place, each in newest.items():
+            if place and self._spool.is_unchecked(place):
+                files = self._files_of(each.record)
+                if files.places == [place]:
+                    self._restore(files, each.bodies)
+
     def repair(self, folder: str, files: Sequence[tuple[str, Part]]) -> str:
         """Look at files from before a restart, once; write them again from the journal if need be.
 
@@ -250,6 +265,9 @@ class Keeper:
             What is wrong with them and cannot be mended; empty where they are as they should be.
         """
         fault = self._spool.unchecked_fault(folder, files)
+        if fault and not self._is_restored:
+            self._restore_all()
+            fault = self._spool.unchecked_fault(folder, files)
         if fault:
             bodies = self._journal.bodies_of(self._spool.place_of(folder))
             if len(bodies) != sum(part.size_bytes for _, part in files):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -119,6 +120,14 @@ class Runs:
 
     def restore(self) -> None:
         """Go on with the runs that an earlier process of this node worked on."""
+        gc.disable()  # what is read stays, and there may be much of it
+        try:
+            self._restore_all()
+        finally:
+            gc.freeze()
+            gc.enable()
+
+    def _restore_all(self) -> None:
         for path in sorted((self._data / "runs").glob(f"*/{ORDER}")):
             try:
                 order = msgspec.json.decode(path.read_bytes(), type=msg.Prepare)

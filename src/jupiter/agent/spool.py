@@ -23,7 +23,7 @@ from typing import Literal
 from jupiter.errors import TaskError, TransferError
 from jupiter.kit.names import file_name_fault
 from jupiter.model.ids import SINK, ItemId, TaskId, is_batch
-from jupiter.model.items import Attempt, Delivery, Part, PartRef
+from jupiter.model.items import Delivery, Part, PartRef
 
 COPY_BYTES = 1 << 18
 """Bytes copied at a time."""
@@ -36,6 +36,7 @@ MEMORY_MARK = "*"
 Kind = Literal["in", "out", "given"]
 """Inputs of executions; what attempts write, and bodies that come in; inputs of the stream."""
 Key = tuple[TaskId, ItemId]
+Owner = tuple[TaskId, ItemId, int]
 
 
 class _Inputs:
@@ -43,17 +44,15 @@ class _Inputs:
 
     Attributes:
         by_parent: The names under which parts are stored, by producer.
-        parts: What they are, by producer.
-        attempts: Of the producer, which made them.
+        given: What they came with, by producer.
     """
 
-    __slots__ = ("attempts", "by_parent", "folder", "parts")
+    __slots__ = ("by_parent", "folder", "given")
 
     def __init__(self, folder: str) -> None:
         self.folder = folder
         self.by_parent: dict[TaskId, list[str]] = {}
-        self.parts: dict[TaskId, tuple[Part, ...]] = {}
-        self.attempts: dict[TaskId, Attempt] = {}
+        self.given: dict[TaskId, Delivery] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +98,10 @@ class Spool:
         self._given: dict[Key, tuple[str, ...]] = {}
         # Folders from before a restart, whose files were not compared with their digests yet.
         self._unchecked: set[str] = set()
-        # Of folders, while the journal is read: (task, item, epoch), or -1 for outputs.
-        self._owners: dict[str, tuple[TaskId, ItemId, int]] = {}
+        # While the journal is read: of folders (task, item, epoch), or -1 for outputs; and those
+        # that are there, by place, as asking for each would take longer than all the rest.
+        self._owners: dict[str, Owner] = {}
+        self._there: dict[str, str] = {}
 
     @property
     def root(self) -> str:
@@ -133,14 +134,13 @@ class Spool:
             if fault:
                 raise TransferError(f"a part of {delivery.source} has a name that {fault}")
         names = [part.name for part in delivery.parts]
-        if len(set(names)) < len(names) or (
+        if (len(names) > 1 and len(set(names)) < len(names)) or (
             by_parent and not {n for stored in by_parent.values() for n in stored}.isdisjoint(names)
         ):
             self._keep_apart(folder, by_parent, names)
             names = [f"{delivery.source}~{name}" for name in names]
         by_parent[delivery.source] = names
-        inputs.parts[delivery.source] = delivery.parts
-        inputs.attempts[delivery.source] = delivery.attempt
+        inputs.given[delivery.source] = delivery
         self._charge(folder, size)
         return [f"{folder}/{name}" for name in names]
 
@@ -151,8 +151,7 @@ class Spool:
             return
         for name in inputs.by_parent.pop(delivery.source, ()):
             Path(inputs.folder, name).unlink(missing_ok=True)
-        inputs.parts.pop(delivery.source, None)
-        inputs.attempts.pop(delivery.source, None)
+        inputs.given.pop(delivery.source, None)
 
     def take_in(self, delivery: Delivery, paths: Sequence[str]) -> None:
         """Move the parts of a delivery, which lie somewhere here, to where they belong."""
@@ -176,10 +175,11 @@ class Spool:
             return False
         source = delivery.source
         for epoch, old in epochs.items():
-            if epoch < delivery.epoch and old.attempts.get(source) == delivery.attempt:
+            before = old.given.get(source) if epoch < delivery.epoch else None
+            if before is not None and before.attempt == delivery.attempt:
                 stored = [f"{old.folder}/{name}" for name in old.by_parent[source]]
                 is_sound = old.folder not in self._unchecked or not fault_of(
-                    stored, old.parts[source]
+                    stored, before.parts
                 )
                 if is_sound and all(map(os.path.exists, stored)):  # else a transfer was cut short
                     for path, target in zip(stored, self.open_inputs(delivery), strict=True):
@@ -419,40 +419,62 @@ class Spool:
 
     # -- after a restart -----------------------------------------------------------------------
 
-    def adopt_inputs(self, delivery: Delivery, place: str) -> None:
-        """Take up the folder that the journal names for the parts of a delivery."""
-        folder = self._folder_of(place)
-        self._disown(folder, (delivery.target, delivery.item, delivery.epoch))
-        epochs = self._inputs.setdefault((delivery.target, delivery.item), {})
-        inputs = epochs.get(delivery.epoch)
+    def adopt_inputs(self, delivery: Delivery, place: str) -> bool:
+        """Take up the folder that the journal names for the parts of a delivery.
+
+        Returns:
+            Whether it is there; else it was made, and is empty.
+        """
+        key, epoch = (delivery.target, delivery.item), delivery.epoch
+        is_there = place in self._there
+        folder = self._find(place, (*key, epoch))
+        epochs = self._inputs.get(key)
+        if epochs is None:
+            epochs = self._inputs[key] = {}
+        inputs = epochs.get(epoch)
         if inputs is None or inputs.folder != folder:
-            inputs = epochs[delivery.epoch] = _Inputs(folder)
-            os.makedirs(folder, mode=0o700, exist_ok=True)
-        self._unchecked.add(folder)
-        for path in self.open_inputs(delivery):
-            # The other parent of a name may have come after what the journal knows.
-            apart = f"{folder}/{delivery.source}~{os.path.basename(path)}"
-            if not os.path.lexists(path) and os.path.lexists(apart):
-                os.rename(apart, path)
+            epochs[epoch] = _Inputs(folder)
+        self.open_inputs(delivery)
+        return is_there
 
     def adopt_outputs(
         self, task: TaskId, item: ItemId, place: str, parts: Iterable[Part] = ()
-    ) -> None:
-        """Take up the folder that the journal names for outputs, or for an accepted input."""
-        folder = self._folder_of(place)
-        self._disown(folder, (task, item, -1))
+    ) -> bool:
+        """Take up the folder that the journal names for outputs, or for an accepted input.
+
+        Returns:
+            As `adopt_inputs`.
+        """
+        is_there = place in self._there
+        folder = self._find(place, (task, item, -1))
         if folder not in self._memory_sizes:
             self._charge(folder, sum([part.size_bytes for part in parts]))
         self._outputs[task, item] = folder
-        os.makedirs(folder, mode=0o700, exist_ok=True)
-        self._unchecked.add(folder)
+        return is_there
 
-    def _disown(self, folder: str, owner: tuple[TaskId, ItemId, int]) -> None:
+    def look(self) -> None:
+        """See which folders are there, before any is adopted."""
+        for root, mark in ((self._root, ""), (self._memory, MEMORY_MARK)):
+            if root:
+                for kind in ("in", "out", "given"):
+                    for name in os.listdir(f"{root}/{kind}"):
+                        self._there[f"{mark}{kind}/{name}"] = f"{root}/{kind}/{name}"
+
+    def _find(self, place: str, owner: Owner) -> str:
+        """Return a folder, made if need be, that belongs to somebody from now on."""
+        folder = self._there.get(place)
+        if folder is None:
+            folder = self._there[place] = self._folder_of(place)
+            os.makedirs(folder, mode=0o700, exist_ok=True)
+        before = self._owners.setdefault(folder, owner)
+        if before != owner:
+            self._owners[folder] = owner
+            self._disown(folder, before)
+        self._unchecked.add(folder)
+        return folder
+
+    def _disown(self, folder: str, before: Owner) -> None:
         """Take a folder from whoever the journal gave it to before: it was dropped meanwhile."""
-        before = self._owners.get(folder)
-        self._owners[folder] = owner
-        if before is None or before == owner:
-            return
         self._memory_used -= self._memory_sizes.pop(folder, 0)
         task, item, epoch = before
         if epoch < 0:
@@ -477,16 +499,20 @@ class Spool:
         known = {inputs.folder for epochs in self._inputs.values() for inputs in epochs.values()}
         known.update(self._outputs.values())
         self._unchecked &= known
-        roots = list(filter(None, (self._root, self._memory)))
-        for above in [f"{root}/{kind}" for root in roots for kind in ("in", "out", "given")]:
-            for entry in list(os.scandir(above)):
-                if entry.name.isdecimal():
-                    self._folders = max(self._folders, int(entry.name))
-                if entry.path not in known:
-                    if entry.is_dir(follow_symlinks=False):
-                        self.discard(entry.path)
-                    else:
-                        os.unlink(entry.path)
+        there, self._there = self._there, {}
+        for place in there:
+            name = place.rpartition("/")[2]
+            if name.isdecimal():
+                self._folders = max(self._folders, int(name))
+        for path in set(there.values()) - known:
+            if os.path.isdir(path) and not os.path.islink(path):
+                self.discard(path)
+            else:
+                os.unlink(path)
+
+    def is_unchecked(self, place: str) -> bool:
+        """Return whether a folder is from before a restart, and nobody has looked at its files."""
+        return self._folder_of(place) in self._unchecked
 
     def distrust(self, task: TaskId, item: ItemId) -> None:
         """Let the outputs of an execution be compared with what they were, before they are used."""

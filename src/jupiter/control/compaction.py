@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from jupiter.kit.seqset import SeqSet
 from jupiter.model import records as rec
 from jupiter.model.ids import INGRESS, ItemId, TaskId
+from jupiter.model.items import Delivery
 
 
 class Worth(enum.IntEnum):
@@ -36,18 +37,20 @@ def weigh(records: Sequence[rec.Record]) -> list[Worth]:
         for ending in record.endings
     }
     open_keys: set[tuple[TaskId, ItemId]] = set()
-    for record in records:
+    last = -1
+    for k, record in enumerate(records):
         if isinstance(record, rec.Taken):
-            delivery = record.delivery
-            if not all(origin in settled for origin in delivery.origins):
-                open_keys.add((delivery.target, delivery.item))
-    last = max((k for k, r in enumerate(records) if isinstance(r, rec.Forgotten)), default=-1)
+            if _is_open(record.delivery, settled):
+                open_keys.add((record.delivery.target, record.delivery.item))
+        elif isinstance(record, rec.Forgotten):
+            last = k
     worths = []
     for k, record in enumerate(records):
         match record:
             case rec.Taken(delivery):
-                is_open = not all(origin in settled for origin in delivery.origins)
-                worth = Worth.ALL if is_open else Worth.NOTHING
+                worth = Worth.ALL if _is_open(delivery, settled) else Worth.NOTHING
+            case rec.Accepted():
+                worth = Worth.RECORD if record.seq in decided else Worth.ALL
             case rec.Started(task, item) | rec.Elected(task, item):
                 worth = Worth.ALL if (task, item) in open_keys else Worth.NOTHING
             case rec.Lost(item, task) if task == INGRESS:
@@ -56,14 +59,19 @@ def weigh(records: Sequence[rec.Record]) -> list[Worth]:
                 worth = Worth.RECORD if seq >= settled.mark else Worth.NOTHING
             case rec.Forgotten():
                 worth = Worth.RECORD if k == last else Worth.NOTHING
-            case rec.Accepted(seq):
-                worth = Worth.RECORD if seq in decided else Worth.ALL
             case rec.Committed(number):
                 worth = Worth.RECORD if number in shown else Worth.ALL
             case _:
                 worth = Worth.RECORD
         worths.append(worth)
     return worths
+
+
+def _is_open(delivery: Delivery, settled: SeqSet) -> bool:
+    origins = delivery.origins
+    if len(origins) == 1:
+        return origins[0] not in settled
+    return not all(origin in settled for origin in origins)
 
 
 def _settled(records: Sequence[rec.Record]) -> SeqSet:

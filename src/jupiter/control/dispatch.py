@@ -59,6 +59,7 @@ class Dispatcher:
         self._ready: list[tuple[int, int, int, TaskId, ItemId]] = []
         self._counter = 0
         self._asleep: list[tuple[int, int, int, TaskId, ItemId]] = []
+        self._with_workers = 0
         self._settled = SeqSet()
         self._by_origin: dict[int, dict[Key, None]] = {}
 
@@ -188,11 +189,11 @@ class Dispatcher:
             case ev.Settled(seqs):
                 actions = self._settle(seqs)
             case ev.Ready(task):
-                self._tasks[task].is_ready = True
+                self._note_workers(task, is_ready=True)
                 self._wake()
                 actions = []
             case ev.Unready(task):
-                self._tasks[task].is_ready = False
+                self._note_workers(task, is_ready=False)
                 actions = []
             case _:
                 raise TypeError(f"a dispatcher takes no {type(event).__name__}")
@@ -286,11 +287,18 @@ class Dispatcher:
     def _queue(self, execution: Execution) -> None:
         self._counter += 1
         execution.state = State.QUEUED
+        if self.is_restoring:
+            return  # `resume` queues what is left in the end
         first = execution.inputs[0]
         rank = self._tasks[execution.task].plan.rank
         heapq.heappush(
             self._ready, (first.origins[0], -rank, self._counter, execution.task, first.item)
         )
+
+    def _note_workers(self, task: TaskId, *, is_ready: bool) -> None:
+        state = self._tasks[task]
+        self._with_workers += is_ready - state.is_ready
+        state.is_ready = is_ready
 
     def _wake(self) -> None:
         for entry in self._asleep:
@@ -300,7 +308,7 @@ class Dispatcher:
     def start(self) -> list[act.Action]:
         """Return what is to be executed now, as far as there are cores."""
         actions: list[act.Action] = []
-        while self._ready:
+        while self._ready and self._with_workers:
             entry = self._ready[0]
             task, item = entry[3:]
             execution = self._executions.get((task, item))
