@@ -57,6 +57,8 @@ class Scenario:
         failed_starts: As for `Host`, by node.
         faults: What goes wrong.
         flooding: Tasks whose outputs keep a link busy for a second.
+        refused: As for `Injector`.
+        is_compacting: As for `Host`.
     """
 
     seed: int
@@ -84,6 +86,8 @@ class Scenario:
     failed_starts: dict[NodeId, int]
     faults: tuple[InjectedFault, ...]
     flooding: tuple[TaskId, ...]
+    refused: float
+    is_compacting: bool
 
     def __str__(self) -> str:
         lines = []
@@ -151,6 +155,8 @@ def make(seed: int) -> Scenario:
         failed_starts={node: 1 + int(draw.random() * 3) for node in nodes if draw.random() < 0.05},
         faults=_faults(draw, nodes, late, level, rage_s),
         flooding=tuple(name for name in names if draw.random() < 0.04),
+        refused=pick(draw, (0.0, 0.5, 1.0)),
+        is_compacting=draw.random() < 0.5,
     )
 
 
@@ -205,9 +211,9 @@ def _faults(
     draw: Stream, nodes: list[NodeId], late: tuple[NodeId, ...], level: Level, rage_s: float
 ) -> tuple[InjectedFault, ...]:
     """Return what goes wrong: a few kinds, each at a few moments."""
-    kinds = ["crash", "pause", "isolate", "cut", "clog", "slow", "weather"]
+    kinds = ["crash", "pause", "isolate", "cut", "clog", "slow", "weather", "full"]
     if level != "none":
-        kinds += ["power", "home crash"]
+        kinds += ["power", "home crash", "rot"]
     kinds = [kind for kind in kinds if draw.random() < 0.4] or ["crash"]
     faults = [InjectedFault("join", rage_s * draw.random(), node=node) for node in late]
     there = [node for node in nodes if node not in late]
@@ -232,9 +238,9 @@ def _faults(
             case "weather":
                 bad = between(draw, 0.02, 0.3)
                 faults.append(InjectedFault("weather", start_s, length_s, size=bad))
-            case "pause":
+            case "pause" | "rot" | "full":
                 who = HOME if draw.random() < 0.2 else node
-                faults.append(InjectedFault("pause", start_s, length_s, who))
+                faults.append(InjectedFault(kind, start_s, length_s, who))
             case _:
                 faults.append(InjectedFault(kind, start_s, length_s, node))  # type: ignore[arg-type]
     if draw.random() < 0.25:  # all but the first may go for good, and that one can run every task
