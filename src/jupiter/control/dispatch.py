@@ -230,15 +230,18 @@ class Dispatcher:
             if complete is None:
                 return [act.Evict(each, task) for each in state.join.evict()]
             inputs, enter_s = complete
+        bad = next((each for each in inputs if each.outcome != "done"), None)
         if old is not None:
-            if old.lineage == tuple([each.attempt for each in inputs]):
+            is_same = old.lineage == tuple([each.attempt for each in inputs])
+            # An accepted input that was lost meanwhile comes without files: what was made of it
+            # before can be used, but nothing can be made of it any more.
+            if is_same and (old.is_decided or bad is None):
                 return self._adopt(old, inputs)
             actions = self._discard(key, old)
             actions.append(act.DropInputs(item, task, old.epoch))
         else:
             actions = []
         execution = self._executions[key] = Execution(task, inputs, enter_s)
-        bad = next((each for each in inputs if each.outcome != "done"), None)
         if missing:
             detail = f"task {task} never got an input from {', '.join(missing)}"
             return actions + self._elect(execution, "failed", (), detail)
