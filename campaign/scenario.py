@@ -241,6 +241,10 @@ def _faults(
             case "pause" | "rot" | "full":
                 who = HOME if draw.random() < 0.2 else node
                 faults.append(InjectedFault(kind, start_s, length_s, who))
+                if kind == "full" and level != "none" and draw.random() < 0.5:
+                    # Somebody makes room, and starts it again.
+                    then_s = start_s + length_s + between(draw, 0.01, 1)
+                    faults.append(InjectedFault("crash", then_s, 0.1, who))
             case _:
                 faults.append(InjectedFault(kind, start_s, length_s, node))  # type: ignore[arg-type]
     if draw.random() < 0.25:  # all but the first may go for good, and that one can run every task

@@ -333,9 +333,10 @@ class Dispatcher:
         attempt = execution.attempt = (self._epoch, execution.number)
         task = execution.task
         actions: list[act.Action] = [
-            act.Persist(rec.Started(task, item, attempt), is_synced=False),
             act.Run(item, task, attempt, execution.inputs, execution.enter_s),
         ]
+        if not execution.is_excused:  # else a restart would count it among those that kill
+            actions.insert(0, act.Persist(rec.Started(task, item, attempt), is_synced=False))
         if plan.timeout_s:
             timer = ev.Timer("timeout", task, item, attempt=attempt)
             actions.append(act.SetTimer(timer, plan.timeout_s))
@@ -350,6 +351,7 @@ class Dispatcher:
     def _failed(self, event: ev.Failed) -> list[act.Action]:
         self._free(event.task)
         execution = self._executions[event.task, event.item]
+        execution.is_excused = event.is_ours
         if event.is_ours:
             return self._pause(execution)
         execution.failures += 1
@@ -480,7 +482,8 @@ class Dispatcher:
                 self._arrived(delivery, now)
             case rec.Started(task, item, attempt):
                 execution = self._executions.get((task, item))
-                if execution is not None:
+                # It may be written behind its own end, where a full disk kept it waiting.
+                if execution is not None and not execution.is_decided:
                     execution.state = State.PAUSED
                     execution.attempt, execution.number = attempt, attempt[1]
             case rec.Elected(task, item, attempt, lineage):
