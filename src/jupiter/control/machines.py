@@ -120,13 +120,15 @@ class Machines:
 
     def wants(self, delivery: Delivery) -> bool:
         """Return whether the parts of a delivery that comes in must be stored."""
-        if delivery.epoch != self._known.view.epoch or not self._known.is_member:
-            return False
-        if self._known.is_over(delivery):
+        if not self._belongs(delivery) or self._known.is_over(delivery):
             return False
         if delivery.target == SINK:
             return self.sink is not None and self.sink.wants(delivery)
         return self.dispatcher.wants(delivery)
+
+    def _belongs(self, delivery: Delivery) -> bool:
+        """Return whether a delivery is of this epoch, in which this node takes part."""
+        return delivery.epoch == self._known.view.epoch and self._known.is_member
 
     def _flush(self) -> list[act.Action]:
         todo, dispatcher = self._todo, self.dispatcher
@@ -158,7 +160,7 @@ class Machines:
 
     def _send(self, send: act.Send) -> None:
         delivery = send.delivery
-        if delivery.epoch != self._known.view.epoch or not self._known.is_member:
+        if not self._belongs(delivery):
             return
         node = self.placing.where(delivery.target, delivery.item)
         if self.placing.is_asking and self._known.is_over(delivery):
@@ -249,7 +251,7 @@ class Machines:
 
     def _arrived(self, event: ev.Arrived) -> None:
         delivery = event.delivery
-        if delivery.epoch != self._known.view.epoch or not self._known.is_member:
+        if not self._belongs(delivery):
             self._drop_unused(delivery)
         elif delivery.target == SINK:
             self._do(self._ends()[1].step(event, self._now))
