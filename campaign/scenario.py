@@ -223,33 +223,40 @@ def _faults(
         peer = pick(draw, [n for n in (HOME, *there) if n != node])
         start_s = rage_s * draw.random()
         length_s = between(draw, 0.02, HEAL_S - RAGE_S)
-        match kind:
-            case "home crash":
-                sort = "power" if draw.random() < 0.5 else "crash"
-                faults.append(InjectedFault(sort, start_s, length_s, HOME))  # type: ignore[arg-type]
-            case "cut" | "clog":
-                if draw.random() < 0.5:
-                    node, peer = peer, node
-                faults.append(InjectedFault(kind, start_s, length_s, node, peer))
-            case "slow":
-                faults.append(
-                    InjectedFault("slow", start_s, length_s, node, size=between(draw, 2, 20))
-                )
-            case "weather":
-                bad = between(draw, 0.02, 0.3)
-                faults.append(InjectedFault("weather", start_s, length_s, size=bad))
-            case "pause" | "rot" | "full":
-                who = HOME if draw.random() < 0.2 else node
-                faults.append(InjectedFault(kind, start_s, length_s, who))
-                if kind == "full" and level != "none" and draw.random() < 0.5:
-                    # Somebody makes room, and starts it again.
-                    then_s = start_s + length_s + between(draw, 0.01, 1)
-                    faults.append(InjectedFault("crash", then_s, 0.1, who))
-            case _:
-                faults.append(InjectedFault(kind, start_s, length_s, node))  # type: ignore[arg-type]
+        faults += _some(draw, kind, node, peer, (start_s, length_s))
     if draw.random() < 0.25:  # all but the first may go for good, and that one can run every task
         share = draw.random()
         for node in there[1:]:
             if draw.random() < share:
                 faults.append(InjectedFault("vanish", rage_s * draw.random(), node=node))
     return tuple(sorted(faults, key=lambda fault: fault.start_s))
+
+
+def _some(
+    draw: Stream, kind: str, node: NodeId, peer: NodeId, times: tuple[float, float]
+) -> list[InjectedFault]:
+    """Return what goes wrong at a node, on a link to a peer, or at home instead."""
+    start_s, length_s = times
+    match kind:
+        case "home crash":
+            sort = "power" if draw.random() < 0.5 else "crash"
+            return [InjectedFault(sort, start_s, length_s, HOME)]  # type: ignore[arg-type]
+        case "cut" | "clog":
+            if draw.random() < 0.5:
+                node, peer = peer, node
+            return [InjectedFault(kind, start_s, length_s, node, peer)]
+        case "slow":
+            return [InjectedFault("slow", start_s, length_s, node, size=between(draw, 2, 20))]
+        case "weather":
+            return [InjectedFault("weather", start_s, length_s, size=between(draw, 0.02, 0.3))]
+        case "pause" | "rot" | "full":
+            who = HOME if draw.random() < (0.4 if kind == "rot" else 0.2) else node
+            size = float(kind == "full" and draw.random() < 0.5)
+            faults = [InjectedFault(kind, start_s, length_s, who, size=size)]
+            if kind == "full" and who != HOME and draw.random() < 0.5:
+                # Somebody makes room, and starts it again, in this order or the other.
+                then_s = min(start_s + length_s + draw.random() - 0.5, HEAL_S - 0.2)
+                faults.append(InjectedFault("crash", then_s, 0.1, who))
+            return faults
+        case _:
+            return [InjectedFault(kind, start_s, length_s, node)]  # type: ignore[arg-type]

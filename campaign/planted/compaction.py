@@ -21,7 +21,7 @@ def _weighed(is_wrong: Callable[[rec.Record], bool], instead: Worth) -> list[Pat
             for record, worth in zip(records, worths, strict=True)
         ]
 
-    return [(module, "weigh", weigh) for module in (host, files)]
+    return [(module, "weigh", weigh) for module in (compaction, host, files)]
 
 
 @planted("a compacted journal leaves out what was elected for items that have not ended")

@@ -34,7 +34,7 @@ not synced. ``vanish``: it never comes back. ``pause``: the agent stands still. 
 goes in or out. ``cut``: nothing goes from one node to another. ``clog``: it comes later. ``slow``:
 executions take longer. ``weather``: messages are lost, doubled and late everywhere. ``join``: a
 node comes that was not there before. ``rot``: one file on a disk cannot be read any more, as soon
-as there is one in the time. ``full``: a disk takes nothing."""
+as there is one in the time. ``full``: a disk takes nothing, or with a size: only records."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,24 +160,38 @@ class Injector:
             self._world.at(fault.start_s, self._begin, fault)
 
     def _begin(self, fault: InjectedFault) -> None:
+        host = self._world.hosts.get(fault.node)
+        end_s = self._world.now + fault.length_s
+        if fault.kind == "rot" and host is not None:
+            self._rot(host, end_s)
+        elif (host is not None and self._hit(host, fault, end_s)) or self._disturb(fault, end_s):
+            self.done[fault.kind] += 1
+
+    def _hit(self, host: Host, fault: InjectedFault, end_s: float) -> bool:
+        """Let a fault of one host begin; return whether it is one, and did."""
         world = self._world
-        end_s = world.now + fault.length_s
-        host = world.hosts.get(fault.node)
         match fault.kind:
-            case "crash" | "power" if host is not None and host.is_up:
+            case "crash" | "power" if host.is_up:
                 host.crash(is_power_cut=fault.kind == "power")
                 world.at(end_s, host.restart)
                 if fault.kind == "crash":
                     self._refuse(host)
-            case "rot" if host is not None:
-                self._rot(host, end_s)
-                return
-            case "full" if host is not None and not host.is_gone:
-                host.fill(fault.length_s)
-            case "vanish" if host is not None and host.is_up:
+            case "vanish" if host.is_up:
                 host.vanish()
-            case "pause" if host is not None and host.is_up:
+            case "pause" if host.is_up:
                 host.pause(fault.length_s)
+            case "join" if not host.is_up:
+                host.start()
+            case "full" if not host.is_gone:
+                host.fill(fault.length_s, has_room_for_records=bool(fault.size))
+            case _:
+                return False
+        return True
+
+    def _disturb(self, fault: InjectedFault, end_s: float) -> bool:
+        """Let a fault of links or tasks begin; return whether it is one."""
+        world = self._world
+        match fault.kind:
             case "isolate":
                 for other in world.hosts:
                     if other != fault.node:
@@ -191,14 +205,11 @@ class Injector:
                 self.slowness[fault.node] = fault.size
                 world.at(end_s, self._quicken, fault.node)
             case "weather":
-                bad = Weather(fault.size, fault.size, fault.size)
-                world.links.weather = bad
+                world.links.weather = Weather(fault.size, fault.size, fault.size)
                 world.at(end_s, self._clear)
-            case "join" if host is not None and not host.is_up:
-                host.start()
             case _:
-                return
-        self.done[fault.kind] += 1
+                return False
+        return True
 
     def _refuse(self, host: Host) -> None:
         """Let home find out soon that nobody listens there."""

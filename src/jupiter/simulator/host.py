@@ -14,12 +14,12 @@ from jupiter.model import actions as act
 from jupiter.model import events as ev
 from jupiter.model import words
 from jupiter.model.ids import INGRESS, NodeId, item_id
-from jupiter.model.items import Attempt, Delivery, Part, PartRef
+from jupiter.model.items import Delivery, Part, PartRef
 from jupiter.model.records import Accepted
+from jupiter.simulator.attempts import Attempts
 from jupiter.simulator.contents import Content
 from jupiter.simulator.disk import Disk
 from jupiter.simulator.files import Files
-from jupiter.simulator.tasks import Outcome
 from jupiter.simulator.world import World
 from jupiter.simulator.writer import Writer
 
@@ -69,27 +69,26 @@ class Host:
         self.is_drained = False
         self._make = make
         self._node = make(config)
-        self._writer = Writer(world, self.disk, sync_s, self.tell, lambda: self.is_full)
+        self._writer = Writer(world, self.disk, sync_s, self.tell, lambda: self._is_journal_full)
         self._is_compacting = is_compacting
         self._full_until_s = 0.0
+        self._is_journal_full_too = True
         self._rate = rate
         self._offset_s = offset_s
         self._start_s = start_s
         self._failed_starts = failed_starts
         self._paused_until_s = 0.0
         self._backlog: deque[ev.Event] = deque()
-        self._running: dict[tuple[str, str, Attempt], int] = {}
-        self._made: dict[tuple[str, str, Attempt], dict[str, Content]] = {}
-        self._runs = 0
+        self._attempts = Attempts(self)
         self._todo: deque[ev.Event] = deque()
         self._offered: deque[tuple[tuple[Part, ...], tuple[Content, ...]]] = deque()
         self._is_stepping = False
         self._doing: dict[type, Callable[[Any], None]] = {
             act.Transmit: self._transmit,
-            act.Run: self._run,
+            act.Run: self._attempts.run,
             act.Hand: self._hand,
             act.SetTimer: self._set_timer,
-            act.Kill: self._kill,
+            act.Kill: self._attempts.kill,
             act.Persist: self._persist,
             act.DropInputs: self._drop_inputs,
             act.DropOutputs: self._drop_outputs,
@@ -119,9 +118,17 @@ class Host:
         return self.world.now < self._full_until_s
 
     @property
+    def _is_journal_full(self) -> bool:
+        return self._is_journal_full_too and self.is_full
+
+    @property
     def clock_s(self) -> float:
         """What its clock shows."""
         return self._offset_s + self.world.now * self._rate
+
+    def world_s(self, clock_s: float) -> float:
+        """Return the world's time at which its clock showed a time."""
+        return (clock_s - self._offset_s) / self._rate
 
     # -- life and death ------------------------------------------------------------------------
 
@@ -140,8 +147,7 @@ class Host:
         self._paused_until_s = 0.0
         self._backlog.clear()
         self._todo.clear()
-        self._running.clear()
-        self._made.clear()
+        self._attempts.crash()
         self._writer.crash()
         self._offered.clear()
         if is_power_cut and self.world.draw is not None:
@@ -199,8 +205,9 @@ class Host:
             return False  # such an agent trusts its files
         return self.files.rot(draw)
 
-    def fill(self, seconds: float) -> None:
-        """Let the disk take nothing for a while."""
+    def fill(self, seconds: float, *, has_room_for_records: bool = False) -> None:
+        """Let the disk take nothing for a while, or nothing but the few bytes of a record."""
+        self._is_journal_full_too = not has_room_for_records
         self._full_until_s = max(self._full_until_s, self.world.now + seconds)
 
     def pause(self, seconds: float) -> None:
@@ -217,6 +224,10 @@ class Host:
             self.tell(event)
 
     # -- events --------------------------------------------------------------------------------
+
+    def tell_next(self, event: ev.Event) -> None:
+        """Give an event to the agent behind all that it is about to do."""
+        self._todo.append(event)
 
     def tell(self, event: ev.Event) -> None:
         """Give an event to the agent, and do what it decides."""
@@ -238,8 +249,8 @@ class Host:
 
     def _step(self, event: ev.Event) -> None:
         self._is_stepping = True
-        if self._made and isinstance(event, ev.Finished):
-            self._keep_outputs(event)
+        if isinstance(event, ev.Finished):
+            self._attempts.keep_outputs(event)
         world = self.world
         if world.trace is not None:
             world.trace(f"{world.now!r} {self.name} {event!r}")
@@ -338,48 +349,6 @@ class Host:
         if self._writer.persist(persist):
             self._todo.append(ev.Kept(record))
 
-    def _run(self, run: act.Run) -> None:
-        world = self.world
-        if self.disk.rotten and self.files.is_input_rotten(run):
-            self._todo.append(ev.Damaged(run.item, run.task, "an input cannot be read"))
-            return
-        inputs = self.files.inputs(run) if world.is_watched else []
-        outcome = world.tasks.execute(self.name, run, inputs)
-        self._runs += 1
-        self._running[run.task, run.item, run.attempt] = self._runs
-        end = self._ended, self.life, self._runs, run, outcome, world.now
-        world.at(world.now + outcome.seconds, *end)
-
-    def _ended(
-        self, life: int, number: int, run: act.Run, outcome: Outcome, began_s: float
-    ) -> None:
-        key = run.task, run.item, run.attempt
-        if life != self.life or self._running.get(key) != number:
-            return
-        del self._running[key]
-        is_ours = self.is_full and bool(outcome.parts) and not outcome.error
-        if is_ours:
-            outcome = replace(outcome, parts=(), contents=(), error="no space left on the disk")
-        times = (run.enter_s - self._offset_s) / self._rate, began_s, self.world.now
-        self.world.recorded.executed(self.name, run, outcome, times)
-        if outcome.error:
-            failed = ev.Failed(run.item, run.task, run.attempt, outcome.error, is_ours=is_ours)
-            self.tell(failed)
-            return
-        if self.world.is_watched:
-            names = [part.name for part in outcome.parts]
-            self._made[key] = dict(zip(names, outcome.contents, strict=True))
-        self.tell(ev.Finished(run.item, run.task, run.attempt, outcome.parts))
-
-    def _keep_outputs(self, event: ev.Finished) -> None:
-        """Give the outputs of an attempt that still counts their place."""
-        stored = self._made.pop((event.task, event.item, event.attempt))
-        if self._node.dispatcher.is_running(event.task, event.item, event.attempt):
-            self.files.store_outputs(event.task, event.item, stored)
-
-    def _kill(self, kill: act.Kill) -> None:
-        self._running.pop((kill.task, kill.item, kill.attempt), None)
-
     def _start(self, start: act.Start) -> None:
         ready: ev.Event = ev.Ready(start.task)
         if self._failed_starts:
@@ -408,8 +377,7 @@ class Host:
     def _accept(self, accept: act.Accept) -> None:
         if self.config.level == "none":
             self._keep_input(accept.seq)
-        offered_s = (accept.offered_s - self._offset_s) / self._rate
-        self.world.recorded.accepted(accept, offered_s, self.world.now)
+        self.world.recorded.accepted(accept, self.world_s(accept.offered_s), self.world.now)
         self.accepted.append((self.world.now, accept))
 
     def _publish(self, publish: act.Publish) -> None:

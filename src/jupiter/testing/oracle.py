@@ -144,9 +144,7 @@ def judge(history: History, expected: Expected, undamaged: Expected | None = Non
     )
 
 
-def _wanted(
-    expected: Expected, among: set[int]
-) -> Counter[tuple[TaskId, tuple[int, ...], str]]:
+def _wanted(expected: Expected, among: set[int]) -> Counter[tuple[TaskId, tuple[int, ...], str]]:
     return Counter(
         (sink, origins, digest)
         for sink, origins, digests in expected.effects
