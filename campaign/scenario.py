@@ -255,8 +255,8 @@ def _some(
             faults = [InjectedFault(kind, start_s, length_s, who, size=size)]
             if kind == "full" and who != HOME and draw.random() < 0.5:
                 # Somebody makes room, and starts it again, in this order or the other.
-                then_s = min(start_s + length_s + draw.random() - 0.5, HEAL_S - 0.2)
-                faults.append(InjectedFault("crash", then_s, 0.1, who))
+                then_s = max(start_s, start_s + length_s + draw.random() - 0.5)
+                faults.append(InjectedFault("crash", min(then_s, HEAL_S - 0.2), 0.1, who))
             return faults
         case _:
             return [InjectedFault(kind, start_s, length_s, node)]  # type: ignore[arg-type]
