@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 
 from campaign.checks import CheckedHost
 from campaign.scenario import DEADLINE_S, HEAL_S, HOME, Scenario
@@ -12,7 +12,7 @@ from jupiter.control.node import Node
 from jupiter.kit.rng import stream
 from jupiter.model import actions as act
 from jupiter.model import records as rec
-from jupiter.model.ids import ItemId, NodeId, TaskId
+from jupiter.model.ids import INGRESS, ItemId, NodeId, TaskId
 from jupiter.model.items import Delivery, Part
 from jupiter.model.transfer import TransferModel
 from jupiter.model.view import View
@@ -24,7 +24,7 @@ from jupiter.simulator.source import Input, Source
 from jupiter.simulator.tasks import Outcome
 from jupiter.simulator.world import World
 from jupiter.testing.oracle import Effect, History, Verdict, judge
-from jupiter.testing.serial import expect
+from jupiter.testing.serial import Expected, expect
 
 BEAT_S, LEASE_S, SETTLE_S, RESEND_S = 0.3, 1.0, 0.5, 0.5
 
@@ -152,7 +152,7 @@ def play(
     links = Links(_Everywhere(model), draw=draw)
     tasks = Tasks(scenario, None)
     world = World(links, tasks, draw, is_watched=True)
-    injector = tasks._injector = Injector(world)
+    injector = tasks._injector = Injector(world, scenario.refused)
     world.trace = trace
     first = {node: 1 for node in (HOME, *scenario.cores) if node not in scenario.late}
     view = View(1, first, scenario.preferred)
@@ -184,6 +184,7 @@ def play(
             offset_s=1000.0 * draw.random(),
             start_s=0.02,
             failed_starts=scenario.failed_starts.get(node, 0),
+            is_compacting=scenario.is_compacting,
             make=make,
         )
     inputs = [digest("input", scenario.seed, k) for k in range(scenario.items)]
@@ -199,9 +200,38 @@ def play(
         world.run(DEADLINE_S, idle.is_over)
     except Exception as error:
         broken = f"{type(error).__name__}: {error}"
-    expected = expect(scenario.plans, [[each] for each in inputs], tasks.outputs)
     history = _history(world, scenario, injector, idle)
-    return Played(judge(history, expected), world.events, world.now, broken, injector.done)
+    verdict = _judge(history, scenario, tasks, inputs, world.hosts[HOME].disk.image.records)
+    return Played(verdict, world.events, world.now, broken, injector.done)
+
+
+def _judge(
+    history: History,
+    scenario: Scenario,
+    tasks: Tasks,
+    inputs: list[str],
+    records: Sequence[rec.Record],
+) -> Verdict:
+    """Compare with a serial run; an item whose input was lost may end as failed, and only so."""
+
+    def serial(failing: Collection[int]) -> Expected:
+        files = [None if seq in failing else [each] for seq, each in enumerate(inputs)]
+        return expect(scenario.plans, files, tasks.outputs)
+
+    undamaged = serial(())
+    lost = {
+        int(record.item): record.reason
+        for record in records
+        if isinstance(record, rec.Lost) and record.task == INGRESS
+    }
+    if not lost:
+        return judge(history, undamaged)
+    commits = [record for record in records if isinstance(record, rec.Committed)]
+    ends = [end for commit in commits for end in commit.endings]
+    failed = {end.seq: end.detail for end in ends if end.outcome == "failed" and end.seq in lost}
+    # One that failed for another reason was read in time, and has its part in batches.
+    failing = [seq for seq, detail in failed.items() if detail == lost[seq]]
+    return judge(replace(history, unreadable=tuple(failed)), serial(failing), undamaged)
 
 
 def _inputs(scenario: Scenario, digests: list[str]) -> list[Input]:

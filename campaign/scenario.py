@@ -57,6 +57,8 @@ class Scenario:
         failed_starts: As for `Host`, by node.
         faults: What goes wrong.
         flooding: Tasks whose outputs keep a link busy for a second.
+        refused: As for `Injector`.
+        is_compacting: As for `Host`.
     """
 
     seed: int
@@ -84,6 +86,8 @@ class Scenario:
     failed_starts: dict[NodeId, int]
     faults: tuple[InjectedFault, ...]
     flooding: tuple[TaskId, ...]
+    refused: float
+    is_compacting: bool
 
     def __str__(self) -> str:
         lines = []
@@ -151,6 +155,8 @@ def make(seed: int) -> Scenario:
         failed_starts={node: 1 + int(draw.random() * 3) for node in nodes if draw.random() < 0.05},
         faults=_faults(draw, nodes, late, level, rage_s),
         flooding=tuple(name for name in names if draw.random() < 0.04),
+        refused=pick(draw, (0.0, 0.5, 1.0)),
+        is_compacting=draw.random() < 0.5,
     )
 
 
@@ -205,9 +211,9 @@ def _faults(
     draw: Stream, nodes: list[NodeId], late: tuple[NodeId, ...], level: Level, rage_s: float
 ) -> tuple[InjectedFault, ...]:
     """Return what goes wrong: a few kinds, each at a few moments."""
-    kinds = ["crash", "pause", "isolate", "cut", "clog", "slow", "weather"]
+    kinds = ["crash", "pause", "isolate", "cut", "clog", "slow", "weather", "full"]
     if level != "none":
-        kinds += ["power", "home crash"]
+        kinds += ["power", "home crash", "rot"]
     kinds = [kind for kind in kinds if draw.random() < 0.4] or ["crash"]
     faults = [InjectedFault("join", rage_s * draw.random(), node=node) for node in late]
     there = [node for node in nodes if node not in late]
@@ -217,29 +223,40 @@ def _faults(
         peer = pick(draw, [n for n in (HOME, *there) if n != node])
         start_s = rage_s * draw.random()
         length_s = between(draw, 0.02, HEAL_S - RAGE_S)
-        match kind:
-            case "home crash":
-                sort = "power" if draw.random() < 0.5 else "crash"
-                faults.append(InjectedFault(sort, start_s, length_s, HOME))  # type: ignore[arg-type]
-            case "cut" | "clog":
-                if draw.random() < 0.5:
-                    node, peer = peer, node
-                faults.append(InjectedFault(kind, start_s, length_s, node, peer))
-            case "slow":
-                faults.append(
-                    InjectedFault("slow", start_s, length_s, node, size=between(draw, 2, 20))
-                )
-            case "weather":
-                bad = between(draw, 0.02, 0.3)
-                faults.append(InjectedFault("weather", start_s, length_s, size=bad))
-            case "pause":
-                who = HOME if draw.random() < 0.2 else node
-                faults.append(InjectedFault("pause", start_s, length_s, who))
-            case _:
-                faults.append(InjectedFault(kind, start_s, length_s, node))  # type: ignore[arg-type]
+        faults += _some(draw, kind, node, peer, (start_s, length_s))
     if draw.random() < 0.25:  # all but the first may go for good, and that one can run every task
         share = draw.random()
         for node in there[1:]:
             if draw.random() < share:
                 faults.append(InjectedFault("vanish", rage_s * draw.random(), node=node))
     return tuple(sorted(faults, key=lambda fault: fault.start_s))
+
+
+def _some(
+    draw: Stream, kind: str, node: NodeId, peer: NodeId, times: tuple[float, float]
+) -> list[InjectedFault]:
+    """Return what goes wrong at a node, on a link to a peer, or at home instead."""
+    start_s, length_s = times
+    match kind:
+        case "home crash":
+            sort = "power" if draw.random() < 0.5 else "crash"
+            return [InjectedFault(sort, start_s, length_s, HOME)]  # type: ignore[arg-type]
+        case "cut" | "clog":
+            if draw.random() < 0.5:
+                node, peer = peer, node
+            return [InjectedFault(kind, start_s, length_s, node, peer)]
+        case "slow":
+            return [InjectedFault("slow", start_s, length_s, node, size=between(draw, 2, 20))]
+        case "weather":
+            return [InjectedFault("weather", start_s, length_s, size=between(draw, 0.02, 0.3))]
+        case "pause" | "rot" | "full":
+            who = HOME if draw.random() < (0.4 if kind == "rot" else 0.2) else node
+            size = float(kind == "full" and draw.random() < 0.5)
+            faults = [InjectedFault(kind, start_s, length_s, who, size=size)]
+            if kind == "full" and who != HOME and draw.random() < 0.5:
+                # Somebody makes room, and starts it again, in this order or the other.
+                then_s = max(start_s, start_s + length_s + draw.random() - 0.5)
+                faults.append(InjectedFault("crash", min(then_s, HEAL_S - 0.2), 0.1, who))
+            return faults
+        case _:
+            return [InjectedFault(kind, start_s, length_s, node)]  # type: ignore[arg-type]

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from campaign.planted import (
+    compaction,
     dispatch,
     driver,
     ingress,
@@ -85,6 +86,33 @@ _ALL: tuple[Bug, ...] = (
     routing.batch_counted,
     routing.batch_by_arrival,
     routing.batch_never_ends,
+    # files that cannot be read, disks that take nothing, journals that are compacted
+    machines.lost_in_same_epoch,
+    machines.lost_without_epoch,
+    machines.home_never_rests,
+    machines.lost_words_kept,
+    machines.unused_inputs_kept,
+    machines.losses_not_written,
+    membership.renewal_forgotten,
+    membership.gone_for_ever,
+    ingress.lost_input_dropped,
+    ingress.lost_input_kept,
+    dispatch.damaged_outputs_kept,
+    dispatch.lost_input_executed,
+    dispatch.full_disk_counted,
+    dispatch.full_disk_counted_later,
+    dispatch.late_beginning,
+    driver.full_is_taken,
+    compaction.elections_not_kept,
+    compaction.deliveries_not_kept,
+    compaction.acceptance_not_kept,
+    compaction.commits_not_kept,
+    compaction.close_not_kept,
+    compaction.places_not_kept,
+    compaction.losses_not_kept,
+    compaction.publication_not_kept,
+    compaction.results_not_adopted,
+    compaction.inputs_not_adopted,
 )
 BUGS: dict[str, Bug] = {bug.name: bug for bug in _ALL}
 

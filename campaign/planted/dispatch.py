@@ -165,3 +165,57 @@ def core_lost() -> list[Patch]:
         return actions
 
     return [(dispatch.Dispatcher, "_due", due)]
+
+
+@planted("outputs that cannot be read are kept, and sent")
+def damaged_outputs_kept() -> list[Patch]:
+    return [(dispatch.Dispatcher, "lose", lambda self, task, item: [])]
+
+
+@planted("an input that was lost after it was sent is executed without its files")
+def lost_input_executed() -> list[Patch]:
+    real = dispatch.Dispatcher._arrived
+
+    def arrived(self: Any, delivery: Any, now: float) -> Any:
+        old = self._executions.get((delivery.target, delivery.item))
+        attempts = tuple(each.attempt for each in old.inputs) if old is not None else ()
+        if old is not None and old.epoch < delivery.epoch and attempts == (delivery.attempt,):
+            return self._adopt(old, (delivery,))
+        return real(self, delivery, now)
+
+    return [(dispatch.Dispatcher, "_arrived", arrived)]
+
+
+@planted("an attempt that a full disk ended counts")
+def full_disk_counted() -> list[Patch]:
+    real = dispatch.Dispatcher._failed
+
+    def failed(self: Any, event: Any) -> Any:
+        return real(self, msgspec.structs.replace(event, is_ours=False))
+
+    return [(dispatch.Dispatcher, "_failed", failed)]
+
+
+@planted("a restart counts attempts that a full disk ended among those that killed the agent")
+def full_disk_counted_later() -> list[Patch]:
+    real = dispatch.Dispatcher._run
+
+    def run(self: Any, execution: Execution, *rest: Any) -> Any:
+        execution.is_excused = False
+        return real(self, execution, *rest)
+
+    return [(dispatch.Dispatcher, "_run", run)]
+
+
+@planted("the beginning of an attempt, written late, undoes its end")
+def late_beginning() -> list[Patch]:
+    real = dispatch.Dispatcher.restore
+
+    def restore(self: Any, record: Any, now: float) -> None:
+        if isinstance(record, rec.Started):
+            execution = self._executions.get((record.task, record.item))
+            if execution is not None:
+                execution.state = State.PAUSED
+        real(self, record, now)
+
+    return [(dispatch.Dispatcher, "restore", restore)]

@@ -17,13 +17,18 @@ def record_before_files() -> list[Patch]:
         if isinstance(action.record, rec.Accepted):
             self._keep_input(action.record.seq)
         self.disk.append(action.record)
-        kept = ev.Kept(action.record)
         if not action.is_synced:
-            self._todo.append(kept)
+            self._todo.append(ev.Kept(action.record))
             return
-        self._unsynced.append(kept)
-        if not self._is_syncing:
-            self._sync()
+        wait_s = self._writer._sync_s
+        self.world.at(self.world.now + wait_s, self._synced, self.life, action.record)
+
+    def synced(self: Any, life: int, record: rec.Record) -> None:
+        if life == self.life:
+            self.disk.sync()
+            self.tell(ev.Kept(record))
+
+    Host._synced = synced  # type: ignore[attr-defined]
 
     return [(Host, "_persist", persist)]
 
@@ -36,3 +41,16 @@ def drop_all_epochs() -> list[Patch]:
         real(self, act.DropInputs(action.item, action.task, 1 << 30))
 
     return [(Host, "_drop_inputs", drop)]
+
+
+@planted("a delivery that found a full disk counts as here")
+def full_is_taken() -> list[Patch]:
+    real = Host.receive
+
+    def receive(self: Any, sender: Any, number: int, word: Any, *rest: Any) -> None:
+        if self.is_full and self.is_up and not self.is_paused:
+            self.tell(ev.Received(sender, number, word))
+        else:
+            real(self, sender, number, word, *rest)
+
+    return [(Host, "receive", receive)]

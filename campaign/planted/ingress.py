@@ -44,3 +44,16 @@ def nothing_sent_again() -> list[Patch]:
 @planted("more items are let in than asked for")
 def window_ignored() -> list[Patch]:
     return [(ingress.Ingress, "in_flight", property(lambda self: len(self._open) // 3))]
+
+
+@planted("an accepted input that cannot be read is dropped, and nobody hears of it")
+def lost_input_dropped() -> list[Patch]:
+    def lose(self: Any, seq: int, reason: str) -> None:
+        self._open.pop(seq, None)
+
+    return [(ingress.Ingress, "lose", lose)]
+
+
+@planted("an accepted input that cannot be read is tried for ever")
+def lost_input_kept() -> list[Patch]:
+    return [(ingress.Ingress, "lose", lambda self, seq, reason: None)]

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from campaign.planted.bug import Patch, planted
-from jupiter.control import machines
+from jupiter.control import knowledge, machines
 from jupiter.model import actions as act
 from jupiter.model import events as ev
 from jupiter.model import records as rec
@@ -102,3 +102,65 @@ def no_fencing() -> list[Patch]:
         (machines.Machines, "wants", want),
         (Host, "_store", put),
     ]
+
+
+@planted("a node that has lost files goes on in the same epoch")
+def lost_in_same_epoch() -> list[Patch]:
+    return [(knowledge.Knowledge, "forget_some", lambda self: None)]
+
+
+@planted("no new epoch begins when home has lost files")
+def lost_without_epoch() -> list[Patch]:
+    real = machines.Machines._lost
+
+    def lost(self: Any, record: rec.Lost) -> None:
+        if self.members is None:
+            real(self, record)
+        else:
+            self._lose(record)
+
+    return [(machines.Machines, "_lost", lost)]
+
+
+@planted("home takes part while it waits for the epoch in which its lost files come again")
+def home_never_rests() -> list[Patch]:
+    real = machines.Machines._lose
+
+    def lose(self: Any, record: rec.Lost) -> None:
+        was_member = self._known.is_member
+        real(self, record)
+        if self.members is not None:
+            self._known.is_member = was_member
+
+    return [(machines.Machines, "_lose", lose)]
+
+
+@planted("words that speak of lost files are said again")
+def lost_words_kept() -> list[Patch]:
+    real = machines.Machines._lose
+
+    def lose(self: Any, record: rec.Lost) -> None:
+        begin = self.outbox.begin
+        self.outbox.begin = lambda epoch, members: []
+        real(self, record)
+        self.outbox.begin = begin
+
+    return [(machines.Machines, "_lose", lose)]
+
+
+@planted("what was taken in while files were found lost stays on the disk")
+def unused_inputs_kept() -> list[Patch]:
+    return [(machines.Machines, "_drop_unused", lambda self, delivery: None)]
+
+
+@planted("losses are not written down")
+def losses_not_written() -> list[Patch]:
+    real = machines.Machines._persist
+
+    def persist(self: Any, action: act.Persist) -> None:
+        if isinstance(action.record, rec.Lost):
+            self._todo.append(ev.Kept(action.record))
+        else:
+            real(self, action)
+
+    return [(machines.Machines, "_persist", persist)]

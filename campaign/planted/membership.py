@@ -51,3 +51,34 @@ def never_again() -> list[Patch]:
         return name in self._view.members
 
     return [(membership.Membership, "_is_here", is_here)]
+
+
+@planted("a node whose death was noticed at once never takes part again")
+def gone_for_ever() -> list[Patch]:
+    real = membership.Membership.lose
+
+    def lose(self: Any, node: Any, now: float) -> Any:
+        actions = real(self, node, now)
+        self._losses[node] = 1 << 20
+        return actions
+
+    wait = membership.Membership._is_here
+
+    def is_here(self: Any, node: Any, now: float) -> bool:
+        if self._losses.get(node, 0) >= 1 << 20 and node not in self._view.members:
+            return False
+        return bool(wait(self, node, now))
+
+    return [(membership.Membership, "lose", lose), (membership.Membership, "_is_here", is_here)]
+
+
+@planted("an epoch that must begin is forgotten where it cannot begin at once")
+def renewal_forgotten() -> list[Patch]:
+    real = membership.Membership.renew
+
+    def renew(self: Any, now: float) -> Any:
+        actions = real(self, now)
+        self._must_renew = False
+        return actions
+
+    return [(membership.Membership, "renew", renew)]

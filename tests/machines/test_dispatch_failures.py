@@ -31,7 +31,7 @@ from jupiter.model import actions as act
 from jupiter.model import events as ev
 from jupiter.model import records as rec
 from jupiter.model.ids import INGRESS, item_id
-from jupiter.model.items import Part, TaskPlan
+from jupiter.model.items import Attempt, Part, TaskPlan
 
 
 def test_failed_attempt_is_repeated_after_a_pause() -> None:
@@ -172,3 +172,57 @@ def test_failure_that_was_passed_on_is_decided_again() -> None:
     machine = restored(rec.Taken(delivery(0, INGRESS, A, outcome="failed", detail="boom")))
     (out,) = sent(keep(machine, machine.resume()))
     assert (out.outcome, out.detail) == ("failed", "boom")
+
+
+def full(attempt: Attempt) -> ev.Failed:
+    return ev.Failed(item_id(0), A, attempt, "no space left on the disk", is_ours=True)
+
+
+def test_attempts_that_a_full_disk_ended_do_not_count() -> None:
+    machine = dispatcher(SIMPLE)
+    arrive(machine, entry(0))
+    for number in range(1, 30):
+        (timer,) = tell(machine, full((1, number)))
+        assert isinstance(timer, act.SetTimer)
+        assert attempts(retry(machine, (1, number))) == [(1, number + 1)]
+    actions = tell(machine, broken(attempt=(1, 30)))
+    assert [a.record for a in actions if isinstance(a, act.Persist)] == []  # it is tried again
+
+
+def test_restart_does_not_count_them_among_those_that_kill() -> None:
+    machine = dispatcher(SIMPLE)
+    begun = arrive(machine, entry(0))
+    for number in range(1, 30):
+        tell(machine, full((1, number)))
+        begun += retry(machine, (1, number))
+    written = [a.record for a in begun if isinstance(a, act.Persist)]
+    assert written == [rec.Started(A, item_id(0), (1, 1))]
+    after = dispatcher(SIMPLE)
+    after.is_restoring = True
+    for record in (rec.Taken(entry(0)), *written):
+        after.restore(record, 0.0)
+    after.is_restoring = False
+    assert attempts(after.resume() + after.start()) == [(1, 2)]
+
+
+def test_attempt_after_one_that_failed_by_itself_counts_again() -> None:
+    machine = dispatcher(SIMPLE)
+    arrive(machine, entry(0))
+    tell(machine, full((1, 1)))
+    retry(machine, (1, 1))
+    tell(machine, broken(attempt=(1, 2)))
+    actions = retry(machine, (1, 2))
+    assert act.Persist(rec.Started(A, item_id(0), (1, 3)), is_synced=False) in actions
+
+
+def test_beginning_that_was_written_behind_its_end_changes_nothing() -> None:
+    machine = dispatcher(SIMPLE)
+    arrive(machine, entry(0))
+    record = elected(tell(machine, ended(A, 0, PART)))
+    after = dispatcher(SIMPLE)
+    after.is_restoring = True
+    for each in (rec.Taken(entry(0)), record, rec.Started(A, item_id(0), FIRST)):
+        after.restore(each, 0.0)
+    after.is_restoring = False
+    assert after.elected() == {(A, item_id(0)): (1, FIRST)}
+    assert attempts(after.resume() + after.start()) == []

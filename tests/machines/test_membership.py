@@ -218,3 +218,36 @@ def test_home_gets_an_orphan_only_where_the_task_names_it() -> None:
 def test_orphan_goes_only_where_it_may_run() -> None:
     assert spread((plan(B, Y, Z),), PREFERRED, members(HOME, X, Z), HOME) == {B: Z}
     assert spread((plan(B, Y, Z),), PREFERRED, members(HOME, X), HOME) is None
+
+
+def test_epoch_that_must_begin_waits_until_every_task_can_run_somewhere() -> None:
+    narrow = (TaskPlan(A, (INGRESS,), (B,), nodes=(X,)), TaskPlan(B, (A,), (SINK,)))
+    machine = membership(*narrow)
+    for now in (4.0, 8.0):
+        beat(machine, Y, now)
+    assert machine.renew(8.0) == []
+    (view,) = adopt(machine, beat(machine, X, 8.5) + machine.due(8.5))
+    assert view == View(2, {HOME: 1, X: 1, Y: 1}, PREFERRED)
+    assert machine.due(9.5) != []
+    assert views(machine.due(9.6)) == []
+
+
+def test_epoch_that_is_being_written_down_is_new_enough() -> None:
+    machine = membership()
+    proposed = machine.lose(X, 0.0)
+    assert machine.renew(0.0) == []
+    adopt(machine, proposed)
+    assert views(machine.due(0.1)) == []
+
+
+def test_dead_process_loses_its_tasks_without_waiting_for_the_lease() -> None:
+    machine = membership()
+    (view,) = adopt(machine, machine.lose(X, 0.0))
+    assert view == View(2, {HOME: 1, Y: 1}, {A: Y, B: Y})
+
+
+def test_process_that_was_said_to_be_dead_and_lives_takes_part_again() -> None:
+    machine = membership()
+    adopt(machine, machine.lose(X, 0.0))
+    found = watch(machine, 1.0, 12.0, X, Y)
+    assert [view.members for _, view in found] == [{HOME: 1, X: 1, Y: 1}]

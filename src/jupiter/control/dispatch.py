@@ -231,15 +231,18 @@ class Dispatcher:
             if complete is None:
                 return [act.Evict(each, task) for each in state.join.evict()]
             inputs, enter_s = complete
+        bad = next((each for each in inputs if each.outcome != "done"), None)
         if old is not None:
-            if old.lineage == tuple([each.attempt for each in inputs]):
+            is_same = old.lineage == tuple([each.attempt for each in inputs])
+            # An accepted input that was lost meanwhile comes without files: what was made of it
+            # before can be used, but nothing can be made of it any more.
+            if is_same and (old.is_decided or bad is None):
                 return self._adopt(old, inputs)
             actions = self._discard(key, old)
             actions.append(act.DropInputs(item, task, old.epoch))
         else:
             actions = []
         execution = self._executions[key] = Execution(task, inputs, enter_s)
-        bad = next((each for each in inputs if each.outcome != "done"), None)
         if missing:
             detail = f"task {task} never got an input from {', '.join(missing)}"
             return actions + self._elect(execution, "failed", (), detail)
@@ -338,9 +341,10 @@ class Dispatcher:
         attempt = execution.attempt = (self._epoch, execution.number)
         task = execution.task
         actions: list[act.Action] = [
-            act.Persist(rec.Started(task, item, attempt), is_synced=False),
             act.Run(item, task, attempt, execution.inputs, execution.enter_s),
         ]
+        if not execution.is_excused:  # else a restart would count it among those that kill
+            actions.insert(0, act.Persist(rec.Started(task, item, attempt), is_synced=False))
         if plan.timeout_s:
             timer = ev.Timer("timeout", task, item, attempt=attempt)
             actions.append(act.SetTimer(timer, plan.timeout_s))
@@ -355,6 +359,7 @@ class Dispatcher:
     def _failed(self, event: ev.Failed) -> list[act.Action]:
         self._free(event.task)
         execution = self._executions[event.task, event.item]
+        execution.is_excused = event.is_ours
         if event.is_ours:
             return self._pause(execution)
         execution.failures += 1
@@ -485,7 +490,8 @@ class Dispatcher:
                 self._arrived(delivery, now)
             case rec.Started(task, item, attempt):
                 execution = self._executions.get((task, item))
-                if execution is not None:
+                # It may be written behind its own end, where a full disk kept it waiting.
+                if execution is not None and not execution.is_decided:
                     execution.state = State.PAUSED
                     execution.attempt, execution.number = attempt, attempt[1]
             case rec.Elected(task, item, attempt, lineage):
@@ -503,6 +509,7 @@ class Dispatcher:
         short begin anew.
         """
         actions: list[act.Action] = []
+        self._ready, self._asleep = [], []  # the records queued what has ended since
         for execution in list(self._executions.values()):
             item = execution.inputs[0].item
             if execution.state is State.ELECTING:

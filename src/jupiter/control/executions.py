@@ -33,6 +33,7 @@ class Execution:
         number: Of the last attempt that began.
         attempt: The last that began and, at the end, the elected one.
         failures: Attempts that ended without outputs.
+        is_excused: The last attempt ended by a fault of this node.
         outcome: With `outputs` and `detail`: of the elected attempt.
     """
 
@@ -43,6 +44,7 @@ class Execution:
         "epoch",
         "failures",
         "inputs",
+        "is_excused",
         "number",
         "outcome",
         "outputs",
@@ -59,6 +61,7 @@ class Execution:
         self.number = 0
         self.attempt: Attempt = (0, 0)
         self.failures = 0
+        self.is_excused = False
         self.outcome: Outcome = "done"
         self.outputs: tuple[Part, ...] = ()
         self.detail = ""

@@ -49,8 +49,12 @@ class Knowledge:
         self.is_member = view.members.get(self._node) == self._incarnation
 
     def forget_some(self) -> None:
-        """Take part no more until a new epoch begins: something that was written down is lost."""
+        """Take part no more until home begins an epoch that knows of what was lost here."""
         self._incarnation += 1
+        self.rest()
+
+    def rest(self) -> None:
+        """Take part no more until a new epoch begins."""
         self.is_member = False
 
     def propose(self, view: View) -> rec.Record:

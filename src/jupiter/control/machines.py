@@ -120,13 +120,15 @@ class Machines:
 
     def wants(self, delivery: Delivery) -> bool:
         """Return whether the parts of a delivery that comes in must be stored."""
-        if delivery.epoch != self._known.view.epoch or not self._known.is_member:
-            return False
-        if self._known.is_over(delivery):
+        if not self._belongs(delivery) or self._known.is_over(delivery):
             return False
         if delivery.target == SINK:
             return self.sink is not None and self.sink.wants(delivery)
         return self.dispatcher.wants(delivery)
+
+    def _belongs(self, delivery: Delivery) -> bool:
+        """Return whether a delivery is of this epoch, in which this node takes part."""
+        return delivery.epoch == self._known.view.epoch and self._known.is_member
 
     def _flush(self) -> list[act.Action]:
         todo, dispatcher = self._todo, self.dispatcher
@@ -158,7 +160,7 @@ class Machines:
 
     def _send(self, send: act.Send) -> None:
         delivery = send.delivery
-        if delivery.epoch != self._known.view.epoch:
+        if not self._belongs(delivery):
             return
         node = self.placing.where(delivery.target, delivery.item)
         if self.placing.is_asking and self._known.is_over(delivery):
@@ -249,9 +251,9 @@ class Machines:
 
     def _arrived(self, event: ev.Arrived) -> None:
         delivery = event.delivery
-        if delivery.epoch != self._known.view.epoch or not self._known.is_member:
-            return
-        if delivery.target == SINK:
+        if not self._belongs(delivery):
+            self._drop_unused(delivery)
+        elif delivery.target == SINK:
             self._do(self._ends()[1].step(event, self._now))
         elif not self._known.is_over(delivery):
             self._do(self.dispatcher.step(event, self._now))
@@ -402,9 +404,14 @@ class Machines:
         key = (delivery.target, delivery.item, delivery.source)
         if self._done_keeping(key, delivery.epoch):
             self._arrived(ev.Arrived(delivery))
-        elif not self.dispatcher.keeps_inputs(delivery.target, delivery.item):
-            drop = act.DropInputs(delivery.item, delivery.target, delivery.epoch)
-            self._out.append(drop)
+        else:
+            self._drop_unused(delivery)
+
+    def _drop_unused(self, delivery: Delivery) -> None:
+        """Drop what came for an epoch that is over, unless an older delivery needs its files."""
+        task, item = delivery.target, delivery.item
+        if task != SINK and not self.dispatcher.keeps_inputs(task, item):
+            self._out.append(act.DropInputs(item, task, delivery.epoch))
 
     def _forgotten(self, record: rec.Forgotten) -> None:
         settled = record.settled
@@ -426,6 +433,10 @@ class Machines:
             self._do(self.dispatcher.lose(record.task, record.item))
         if self.members is None:
             self._known.forget_some()
+        else:
+            self._known.rest()
+        # What it said in this epoch may speak of what is lost; in the next everything is said anew.
+        self._out += self.outbox.begin(self.view.epoch + 1, tuple(self.view.members))
 
     def _assigned(self, record: rec.Assigned) -> None:
         self._do(self.placing.kept(record))

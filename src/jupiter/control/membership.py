@@ -48,6 +48,7 @@ class Membership:
         self._losses: dict[NodeId, int] = {}
         self._next_check_s = 0.0
         self._is_changing = False
+        self._must_renew = False
         self._view = View(0, {}, {})
 
     @property
@@ -96,12 +97,9 @@ class Membership:
         self._view = view
 
     def renew(self, now: float) -> list[act.Action]:
-        """Begin a new epoch with whoever is here."""
-        view = None if self._is_changing else self.next_view(now)
-        if view is None:
-            return []
-        self._is_changing = True
-        return [act.Persist(rec.Seen(view), is_synced=True)]
+        """Begin a new epoch with whoever is here, as soon as every task could run somewhere."""
+        self._must_renew = not self._is_changing
+        return self._change(now)
 
     def next_view(self, now: float) -> View | None:
         """Return a view of who is here now; None where some task could run nowhere."""
@@ -125,12 +123,12 @@ class Membership:
         if self._is_changing:
             return []
         view = self.next_view(now)
-        if view is None or view.members == self._view.members:
+        if view is None or (view.members == self._view.members and not self._must_renew):
             return []
         for node in self._view.members:
             if node not in view.members:
                 self._losses[node] = self._losses.get(node, 0) + 1
-        self._is_changing = True
+        self._is_changing, self._must_renew = True, False
         return [act.Persist(rec.Seen(view), is_synced=True)]
 
     def _check_later(self, now: float) -> list[act.Action]:

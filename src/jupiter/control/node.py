@@ -62,7 +62,10 @@ class Node(Machines):
             match record:
                 case rec.Seen(view):
                     self._take_up(view)
-                case rec.Taken(delivery) if self._known.is_over(delivery):
+                case rec.Taken(delivery) if not (
+                    # It was of no use any more when it was written, behind the end of its epoch.
+                    self._belongs(delivery) and not self._known.is_over(delivery)
+                ):
                     continue
                 case rec.Taken() | rec.Started() | rec.Elected():
                     self.dispatcher.restore(record, now)

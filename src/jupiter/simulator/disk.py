@@ -35,6 +35,8 @@ class Disk:
 
     def __init__(self) -> None:
         self.image = Image()
+        self.rotten: set[Key] = set()
+        """Files that are there and cannot be read any more."""
         self._safe = Image()
         self._unsafe: list[tuple[Key, Any]] = []
         self._unsafe_records: list[Record] = []
@@ -43,11 +45,13 @@ class Disk:
     def put(self, key: Key, value: Any) -> None:
         """Write a file."""
         self.image.files[key] = value
+        self.rotten.discard(key)
         self._unsafe.append((key, value))
 
     def drop(self, key: Key) -> None:
         """Remove a file, if it is there."""
         if self.image.files.pop(key, None) is not None:
+            self.rotten.discard(key)
             self._unsafe.append((key, None))
 
     def append(self, record: Record) -> None:
@@ -82,6 +86,13 @@ class Disk:
         self._safe.records += self._unsafe_records[:kept]
         self._unsafe, self._unsafe_records = [], []
         self.image = Image(dict(self._safe.files), list(self._safe.records))
+        self.rotten &= self.image.files.keys()
+
+    def rewrite(self, records: list[Record]) -> None:
+        """Replace the journal, all at once and for good."""
+        self.image.records = records
+        self._safe.records = list(records)
+        self._unsafe_records = []
 
     def crash(self) -> None:
         """Lose what the process had not written yet."""

@@ -9,19 +9,32 @@ from typing import Literal, get_args
 
 from jupiter.errors import Fault, InputError
 from jupiter.kit.rng import Stream
-from jupiter.model.events import Connected
+from jupiter.model.events import Connected, Gone
 from jupiter.model.ids import NodeId
+from jupiter.simulator.host import Host
 from jupiter.simulator.network import Weather
 from jupiter.simulator.world import World
 
 FaultKind = Literal[
-    "crash", "power", "vanish", "pause", "isolate", "cut", "clog", "slow", "weather", "join"
+    "crash",
+    "power",
+    "vanish",
+    "pause",
+    "isolate",
+    "cut",
+    "clog",
+    "slow",
+    "weather",
+    "join",
+    "rot",
+    "full",
 ]
 """``crash``: the agent dies and is started again. ``power``: the computer does, and loses what was
 not synced. ``vanish``: it never comes back. ``pause``: the agent stands still. ``isolate``: nothing
 goes in or out. ``cut``: nothing goes from one node to another. ``clog``: it comes later. ``slow``:
 executions take longer. ``weather``: messages are lost, doubled and late everywhere. ``join``: a
-node comes that was not there before."""
+node comes that was not there before. ``rot``: one file on a disk cannot be read any more, as soon
+as there is one in the time. ``full``: a disk takes nothing, or with a size: only records."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +62,9 @@ class InjectedFault:
         size = f" x{self.size:.3g}" if self.size else ""
         return f"{self.start_s:.3f} s +{self.length_s:.3f} s {self.kind}{where}{size}"
 
+
+ROT_S = 0.02
+"""After so long a disk without a file is looked at again for one that can rot."""
 
 _FORM = re.compile(
     r"(?P<kind>[a-z]+)(:(?P<node>[^@+>]+?)(->(?P<peer>[^@+]+?))?)?"
@@ -107,7 +123,9 @@ def random_faults(
     count: int, nodes: Sequence[NodeId], within_s: float, draw: Stream
 ) -> tuple[InjectedFault, ...]:
     """Return faults that hit a stream at random, each for about a tenth of its time."""
-    kinds: tuple[FaultKind, ...] = ("crash", "power", "pause", "isolate", "slow", "weather")
+    kinds: tuple[FaultKind, ...] = (
+        *("crash", "power", "pause", "isolate", "slow", "weather", "rot", "full"),
+    )
     faults = []
     for _ in range(count):
         kind = kinds[int(draw.random() * len(kinds))]
@@ -125,10 +143,13 @@ class Injector:
 
     Args:
         world: With a random stream to draw from.
+        refused: Share of the crashed agents whose death home learns of at once, as their computers
+            still answer.
     """
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, refused: float = 1.0) -> None:
         self._world = world
+        self._refused = refused
         self.done: dict[str, int] = dict.fromkeys(get_args(FaultKind), 0)
         self.slowness: dict[NodeId, float] = {}
         """How many times longer executions take, by node."""
@@ -139,17 +160,38 @@ class Injector:
             self._world.at(fault.start_s, self._begin, fault)
 
     def _begin(self, fault: InjectedFault) -> None:
+        host = self._world.hosts.get(fault.node)
+        end_s = self._world.now + fault.length_s
+        if fault.kind == "rot" and host is not None:
+            self._rot(host, end_s)
+        elif (host is not None and self._hit(host, fault, end_s)) or self._disturb(fault, end_s):
+            self.done[fault.kind] += 1
+
+    def _hit(self, host: Host, fault: InjectedFault, end_s: float) -> bool:
+        """Let a fault of one host begin; return whether it is one, and did."""
         world = self._world
-        end_s = world.now + fault.length_s
-        host = world.hosts.get(fault.node)
         match fault.kind:
-            case "crash" | "power" if host is not None and host.is_up:
+            case "crash" | "power" if host.is_up:
                 host.crash(is_power_cut=fault.kind == "power")
                 world.at(end_s, host.restart)
-            case "vanish" if host is not None and host.is_up:
+                if fault.kind == "crash":
+                    self._refuse(host)
+            case "vanish" if host.is_up:
                 host.vanish()
-            case "pause" if host is not None and host.is_up:
+            case "pause" if host.is_up:
                 host.pause(fault.length_s)
+            case "join" if not host.is_up:
+                host.start()
+            case "full" if not host.is_gone:
+                host.fill(fault.length_s, has_room_for_records=bool(fault.size))
+            case _:
+                return False
+        return True
+
+    def _disturb(self, fault: InjectedFault, end_s: float) -> bool:
+        """Let a fault of links or tasks begin; return whether it is one."""
+        world = self._world
+        match fault.kind:
             case "isolate":
                 for other in world.hosts:
                     if other != fault.node:
@@ -163,14 +205,33 @@ class Injector:
                 self.slowness[fault.node] = fault.size
                 world.at(end_s, self._quicken, fault.node)
             case "weather":
-                bad = Weather(fault.size, fault.size, fault.size)
-                world.links.weather = bad
+                world.links.weather = Weather(fault.size, fault.size, fault.size)
                 world.at(end_s, self._clear)
-            case "join" if host is not None and not host.is_up:
-                host.start()
             case _:
-                return
-        self.done[fault.kind] += 1
+                return False
+        return True
+
+    def _refuse(self, host: Host) -> None:
+        """Let home find out soon that nobody listens there."""
+        world = self._world
+        home = world.hosts[host.config.home]
+        draw = world.draw
+        if host is home or draw is None or draw.random() >= self._refused:
+            return
+        world.at(world.now + 0.001 + 0.02 * draw.random(), self._tell_gone, host, home)
+
+    def _tell_gone(self, host: Host, home: Host) -> None:
+        cut = self._world.links.cut
+        is_heard = not (cut.get((home.name, host.name)) or cut.get((host.name, home.name)))
+        if is_heard and not host.is_up and not host.is_gone and not home.is_paused:
+            home.tell(Gone(host.name))
+
+    def _rot(self, host: Host, end_s: float) -> None:
+        world = self._world
+        if host.rot():
+            self.done["rot"] += 1
+        elif world.now < end_s:
+            world.at(world.now + ROT_S, self._rot, host, end_s)
 
     def _cut(self, source: NodeId, target: NodeId, end_s: float) -> None:
         cut = self._world.links.cut

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
+from jupiter.control.compaction import Worth, weigh
+from jupiter.kit.rng import Stream
 from jupiter.model import actions as act
-from jupiter.model.ids import SINK, ItemId, NodeId, TaskId, is_batch
+from jupiter.model import records as rec
+from jupiter.model.ids import INGRESS, SINK, ItemId, NodeId, TaskId, is_batch, item_id
 from jupiter.model.items import Delivery, PartRef
 from jupiter.simulator.contents import Content
 from jupiter.simulator.disk import Disk, Key
@@ -101,6 +104,42 @@ class Files:
             if not keeps[key[0]](key[1], key[2]):
                 self._disk.drop(key)
 
+    def adopt(self, records: Sequence[rec.Record]) -> None:
+        """Remove the files that no record speaks of which is still worth them."""
+        owned: set[Key] = set()
+        for record, worth in zip(records, weigh(records), strict=True):
+            if worth is Worth.ALL:
+                owned |= _owned(record)
+        for key in self.left():
+            if key not in owned:
+                self._disk.drop(key)
+
+    # -- what cannot be read -------------------------------------------------------------------
+
+    def rot(self, draw: Stream) -> bool:
+        """Let one file that may still be needed become unreadable; return whether there was one."""
+        rotten = self._disk.rotten
+        sound = [k for k in self.left() if k not in rotten and (k[0], k[1]) != (INPUT, SINK)]
+        if sound:
+            rotten.add(sound[int(draw.random() * len(sound))])
+        return bool(sound)
+
+    def is_input_rotten(self, run: act.Run) -> bool:
+        """Return whether some input of an execution cannot be read."""
+        rotten = self._disk.rotten
+        return any(_input(each, run.task, run.item) in rotten for each in run.inputs)
+
+    def rotten_output(self, refs: Iterable[PartRef]) -> PartRef | None:
+        """Return the first output of this host that cannot be read."""
+        rotten = self._disk.rotten
+        return next((ref for ref in refs if (OUTPUT, ref.task, ref.item) in rotten), None)
+
+    def spoil_input(self, delivery: Delivery) -> None:
+        """Make unreadable what was handed on, as it was so before."""
+        key = _input(delivery, delivery.target, delivery.item)
+        if key in self._disk.image.files:
+            self._disk.rotten.add(key)
+
     def left(self) -> list[Key]:
         """Return the keys of all files that are no results."""
         return [key for key in self._disk.image.files if key[0] != RESULT]
@@ -114,3 +153,18 @@ class Files:
 
 def _input(delivery: Delivery, task: TaskId, item: ItemId) -> Key:
     return INPUT, task, item, delivery.epoch, delivery.source
+
+
+def _owned(record: rec.Record) -> set[Key]:
+    """Return the keys of the files that a record speaks of."""
+    match record:
+        case rec.Taken(delivery):
+            return {_input(delivery, delivery.target, delivery.item)}
+        case rec.Elected(task, item):
+            return {(OUTPUT, task, item)}
+        case rec.Accepted(seq):
+            return {(OUTPUT, INGRESS, item_id(seq))}
+        case rec.Committed(results=results):
+            return {_input(delivery, SINK, delivery.item) for delivery, _ in results}
+        case _:
+            return set()

@@ -7,19 +7,24 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from jupiter.control.compaction import weigh
 from jupiter.control.config import NodeConfig
 from jupiter.control.node import Node
 from jupiter.model import actions as act
 from jupiter.model import events as ev
 from jupiter.model import words
 from jupiter.model.ids import INGRESS, NodeId, item_id
-from jupiter.model.items import Attempt, Delivery, Part
+from jupiter.model.items import Delivery, Part, PartRef
 from jupiter.model.records import Accepted
+from jupiter.simulator.attempts import Attempts
 from jupiter.simulator.contents import Content
 from jupiter.simulator.disk import Disk
 from jupiter.simulator.files import Files
-from jupiter.simulator.tasks import Outcome
 from jupiter.simulator.world import World
+from jupiter.simulator.writer import Writer
+
+REFUSED_S = 0.5
+"""After which a sender whose delivery found a full disk is asked for it again."""
 
 
 class Host:
@@ -33,6 +38,7 @@ class Host:
         offset_s: What its clock shows at the beginning.
         start_s: How long the workers of a task take to start.
         failed_starts: How many times they fail to, at first.
+        is_compacting: Its journal is compacted whenever it starts again.
         make: Makes its node, anew after every crash.
     """
 
@@ -46,6 +52,7 @@ class Host:
         offset_s: float = 0.0,
         start_s: float = 0.0,
         failed_starts: int = 0,
+        is_compacting: bool = False,
         make: Callable[[NodeConfig], Node] = Node,
     ) -> None:
         self.world = world
@@ -62,27 +69,26 @@ class Host:
         self.is_drained = False
         self._make = make
         self._node = make(config)
-        self._sync_s = sync_s
+        self._writer = Writer(world, self.disk, sync_s, self.tell, lambda: self._is_journal_full)
+        self._is_compacting = is_compacting
+        self._full_until_s = 0.0
+        self._is_journal_full_too = True
         self._rate = rate
         self._offset_s = offset_s
         self._start_s = start_s
         self._failed_starts = failed_starts
         self._paused_until_s = 0.0
         self._backlog: deque[ev.Event] = deque()
-        self._running: dict[tuple[str, str, Attempt], int] = {}
-        self._made: dict[tuple[str, str, Attempt], dict[str, Content]] = {}
-        self._runs = 0
-        self._unsynced: list[ev.Kept] = []
-        self._is_syncing = False
+        self._attempts = Attempts(self)
         self._todo: deque[ev.Event] = deque()
         self._offered: deque[tuple[tuple[Part, ...], tuple[Content, ...]]] = deque()
         self._is_stepping = False
         self._doing: dict[type, Callable[[Any], None]] = {
             act.Transmit: self._transmit,
-            act.Run: self._run,
+            act.Run: self._attempts.run,
             act.Hand: self._hand,
             act.SetTimer: self._set_timer,
-            act.Kill: self._kill,
+            act.Kill: self._attempts.kill,
             act.Persist: self._persist,
             act.DropInputs: self._drop_inputs,
             act.DropOutputs: self._drop_outputs,
@@ -107,9 +113,22 @@ class Host:
         return self.world.now < self._paused_until_s
 
     @property
+    def is_full(self) -> bool:
+        """Whether its disk takes nothing."""
+        return self.world.now < self._full_until_s
+
+    @property
+    def _is_journal_full(self) -> bool:
+        return self._is_journal_full_too and self.is_full
+
+    @property
     def clock_s(self) -> float:
         """What its clock shows."""
         return self._offset_s + self.world.now * self._rate
+
+    def world_s(self, clock_s: float) -> float:
+        """Return the world's time at which its clock showed a time."""
+        return (clock_s - self._offset_s) / self._rate
 
     # -- life and death ------------------------------------------------------------------------
 
@@ -128,11 +147,9 @@ class Host:
         self._paused_until_s = 0.0
         self._backlog.clear()
         self._todo.clear()
-        self._running.clear()
-        self._made.clear()
-        self._unsynced.clear()
+        self._attempts.crash()
+        self._writer.crash()
         self._offered.clear()
-        self._is_syncing = False
         if is_power_cut and self.world.draw is not None:
             self.disk.power_cut(self.world.draw)
         else:
@@ -157,13 +174,14 @@ class Host:
             view=self.config.view if self.config.node == self.config.home else None,
             incarnation=self.config.incarnation
             if is_known
-            else self.config.incarnation + self.life,
+            else self.config.incarnation + (self.life << 16),
             first_number=(self.life << 32) + 1,
             ready=(),
         )
         self.is_up = True
         self._node = self._make(self.config)
         if is_known:
+            self._recover()
             self._node.restore(self.disk.image.records, self.clock_s)
             self.files.sweep(self._node.keeps_inputs, self._node.keeps_outputs)
             self._do(self._node.resume(self.clock_s))
@@ -171,6 +189,26 @@ class Host:
             self.disk.wipe()
             self._do(self._node.start(self.clock_s))
         self._settle_todo()
+
+    def _recover(self) -> None:
+        """Take up what the journal speaks of, and perhaps keep only what is worth it."""
+        records = self.disk.image.records
+        self.files.adopt(records)
+        if self._is_compacting and not self.is_full:
+            worths = weigh(records)
+            self.disk.rewrite([r for r, worth in zip(records, worths, strict=True) if worth])
+
+    def rot(self) -> bool:
+        """Let a file become unreadable; return whether there was one, and anybody will look."""
+        draw = self.world.draw
+        if draw is None or self.config.level == "none":
+            return False  # such an agent trusts its files
+        return self.files.rot(draw)
+
+    def fill(self, seconds: float, *, has_room_for_records: bool = False) -> None:
+        """Let the disk take nothing for a while, or nothing but the few bytes of a record."""
+        self._is_journal_full_too = not has_room_for_records
+        self._full_until_s = max(self._full_until_s, self.world.now + seconds)
 
     def pause(self, seconds: float) -> None:
         """Stop the agent for a while; its memory and its running tasks stay."""
@@ -186,6 +224,10 @@ class Host:
             self.tell(event)
 
     # -- events --------------------------------------------------------------------------------
+
+    def tell_next(self, event: ev.Event) -> None:
+        """Give an event to the agent behind all that it is about to do."""
+        self._todo.append(event)
 
     def tell(self, event: ev.Event) -> None:
         """Give an event to the agent, and do what it decides."""
@@ -207,8 +249,8 @@ class Host:
 
     def _step(self, event: ev.Event) -> None:
         self._is_stepping = True
-        if self._made and isinstance(event, ev.Finished):
-            self._keep_outputs(event)
+        if isinstance(event, ev.Finished):
+            self._attempts.keep_outputs(event)
         world = self.world
         if world.trace is not None:
             world.trace(f"{world.now!r} {self.name} {event!r}")
@@ -243,10 +285,17 @@ class Host:
             self.world.at(self._paused_until_s, self.receive, *again)
             return
         if isinstance(word, words.Deliver) and self._node.wants(word.delivery):
+            if word.delivery.parts and self.is_full:
+                self.world.at(self.world.now + REFUSED_S, self._ask_again, self.life, sender)
+                return
             self._store(word.delivery, body)
             route = sender, self.name
             self.world.recorded.transferred(word.delivery, route, size, sent_s, self.world.now)
         self.tell(ev.Received(sender, number, word))
+
+    def _ask_again(self, life: int, sender: NodeId) -> None:
+        if life == self.life:
+            self.world.ask_again(self.name, sender)
 
     # -- files ---------------------------------------------------------------------------------
 
@@ -258,8 +307,18 @@ class Host:
         delivery, world = hand.delivery, self.world
         if world.is_watched:
             self._store(delivery, self.files.outputs(hand.refs))
+            if not self._are_sound(hand.refs):
+                self.files.spoil_input(delivery)
+                return
         size = world.tasks.size_bytes(delivery)
         world.recorded.transferred(delivery, (self.name, self.name), size, world.now, world.now)
+
+    def _are_sound(self, refs: tuple[PartRef, ...]) -> bool:
+        """Return whether outputs can be read; else tell the machines."""
+        ref = self.files.rotten_output(refs)
+        if ref is not None:
+            self._todo.append(ev.Damaged(ref.item, ref.task, f"{ref.part.name} cannot be read"))
+        return ref is None
 
     def _drop_inputs(self, drop: act.DropInputs) -> None:
         if self.world.is_watched:
@@ -275,6 +334,8 @@ class Host:
     # -- actions -------------------------------------------------------------------------------
 
     def _transmit(self, send: act.Transmit) -> None:
+        if self.disk.rotten and not self._are_sound(send.refs):
+            return
         self.world.transmit(self, send)
 
     def _set_timer(self, action: act.SetTimer) -> None:
@@ -285,65 +346,8 @@ class Host:
         record = persist.record
         if isinstance(record, Accepted):
             self._keep_input(record.seq)
-        kept = ev.Kept(record)
-        if not persist.is_synced:
-            self.disk.append(record)
-            self._todo.append(kept)
-            return
-        self.disk.stage(record)
-        self._unsynced.append(kept)
-        if not self._is_syncing:
-            self._sync()
-
-    def _sync(self) -> None:
-        self._is_syncing = True
-        batch, self._unsynced = self._unsynced, []
-        self.world.at(self.world.now + self._sync_s, self._synced, self.life, batch)
-
-    def _synced(self, life: int, batch: list[ev.Kept]) -> None:
-        if life != self.life:
-            return
-        self.disk.sync(len(batch))
-        self._is_syncing = False
-        for kept in batch:
-            self.tell(kept)
-        if self._unsynced and not self._is_syncing:
-            self._sync()
-
-    def _run(self, run: act.Run) -> None:
-        world = self.world
-        inputs = self.files.inputs(run) if world.is_watched else []
-        outcome = world.tasks.execute(self.name, run, inputs)
-        self._runs += 1
-        self._running[run.task, run.item, run.attempt] = self._runs
-        end = self._ended, self.life, self._runs, run, outcome, world.now
-        world.at(world.now + outcome.seconds, *end)
-
-    def _ended(
-        self, life: int, number: int, run: act.Run, outcome: Outcome, began_s: float
-    ) -> None:
-        key = run.task, run.item, run.attempt
-        if life != self.life or self._running.get(key) != number:
-            return
-        del self._running[key]
-        times = (run.enter_s - self._offset_s) / self._rate, began_s, self.world.now
-        self.world.recorded.executed(self.name, run, outcome, times)
-        if outcome.error:
-            self.tell(ev.Failed(run.item, run.task, run.attempt, outcome.error))
-            return
-        if self.world.is_watched:
-            names = [part.name for part in outcome.parts]
-            self._made[key] = dict(zip(names, outcome.contents, strict=True))
-        self.tell(ev.Finished(run.item, run.task, run.attempt, outcome.parts))
-
-    def _keep_outputs(self, event: ev.Finished) -> None:
-        """Give the outputs of an attempt that still counts their place."""
-        stored = self._made.pop((event.task, event.item, event.attempt))
-        if self._node.dispatcher.is_running(event.task, event.item, event.attempt):
-            self.files.store_outputs(event.task, event.item, stored)
-
-    def _kill(self, kill: act.Kill) -> None:
-        self._running.pop((kill.task, kill.item, kill.attempt), None)
+        if self._writer.persist(persist):
+            self._todo.append(ev.Kept(record))
 
     def _start(self, start: act.Start) -> None:
         ready: ev.Event = ev.Ready(start.task)
@@ -373,8 +377,7 @@ class Host:
     def _accept(self, accept: act.Accept) -> None:
         if self.config.level == "none":
             self._keep_input(accept.seq)
-        offered_s = (accept.offered_s - self._offset_s) / self._rate
-        self.world.recorded.accepted(accept, offered_s, self.world.now)
+        self.world.recorded.accepted(accept, self.world_s(accept.offered_s), self.world.now)
         self.accepted.append((self.world.now, accept))
 
     def _publish(self, publish: act.Publish) -> None:

@@ -56,7 +56,7 @@ class Source:
 
     def _offer(self) -> None:
         world, home = self._world, self._home
-        if not home.is_up:
+        if not home.is_up or home.is_full:
             world.at(world.now + RETRY_S, self._offer)
             return
         if home.life != self._life:

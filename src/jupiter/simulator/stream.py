@@ -102,6 +102,8 @@ class Simulated:
 
 BEAT_S, LEASE_S, RESEND_S, SYNC_S = 0.25, 1.0, 0.5, 0.001
 """Of agents, where something can go wrong."""
+_ANY = Content("")
+"""Of every file: what holds nothing that anybody compares."""
 IDLE_S = 600.0
 """A stream in which nothing was executed for so long is given up."""
 
@@ -114,7 +116,8 @@ def simulate(scenario: Scenario) -> Simulated:
     """
     costs = Costs(scenario)
     draw = stream(scenario.seed, "simulation") if scenario.faults else None
-    world = World(Links(scenario.links, draw=draw), costs, draw)
+    is_watched = any(fault.kind == "rot" for fault in scenario.faults)
+    world = World(Links(scenario.links, draw=draw), costs, draw, is_watched=is_watched)
     for config, kinds in _configs(scenario):
         world.add(Host, config, **kinds)
     for host in world.hosts.values():
@@ -173,7 +176,7 @@ def _inputs(scenario: Scenario) -> list[Input]:
         times = [(f"item {k}", k * scenario.interval_s) for k in range(scenario.items)]
     else:
         times = list(zip(recording.names, recording.offered_s, strict=True))[: scenario.items]
-    return [Input(name, time_s, (Part(name, round(size)),)) for name, time_s in times]
+    return [Input(name, time_s, (Part(name, round(size)),), (_ANY,)) for name, time_s in times]
 
 
 def _is_stuck(world: World) -> bool:
@@ -237,7 +240,8 @@ class Costs:
             seconds *= self._factor(self._scenario.spread.get(run.task, 0.0))
         if self.slowness:
             seconds *= self.slowness.get(node, 1.0)
-        return Outcome(seconds, self._outputs[run.task], error=error)
+        parts = self._outputs[run.task]
+        return Outcome(seconds, parts, (_ANY,) * len(parts), error)
 
     def _factor(self, spread: float) -> float:
         """Draw how many times its median an execution takes."""

@@ -14,6 +14,7 @@ from jupiter.control.config import NodeConfig
 from jupiter.kit.rng import Stream
 from jupiter.model import actions as act
 from jupiter.model import words
+from jupiter.model.events import Connected
 from jupiter.model.ids import NodeId
 from jupiter.simulator.contents import Content
 from jupiter.simulator.network import Links
@@ -88,6 +89,12 @@ class World:
             do(*args)
             if is_over is not None and is_over():
                 return
+
+    def ask_again(self, asker: NodeId, sender: NodeId) -> None:
+        """Have a host say again what it was saying to another, if the network lets it know."""
+        host = self.hosts[sender]
+        for arrive_s in self.links.arrivals(asker, sender, 0.0, self.now):
+            self.at(arrive_s, host.tell, Connected(asker))
 
     def transmit(self, sender: Host, send: act.Transmit) -> None:
         """Bring a word to another host, as far as the network lets it."""

@@ -41,6 +41,8 @@ class History:
         accepted: Numbers of the items that the stream accepted.
         endings: What became visible together, in this order: (number, outcome) of each item.
         effects: All results.
+        unreadable: Numbers of items whose accepted input was damaged and that ended as failed: any
+            result of theirs may be there, or not.
         is_ordered: Ends were promised in the order of acceptance; a batch counts as its first item.
         is_late: Not everything had ended by the deadline.
         leaks: What was left behind, in words.
@@ -51,6 +53,7 @@ class History:
     accepted: Sequence[int]
     endings: Sequence[Sequence[tuple[int, Outcome]]]
     effects: Sequence[Effect]
+    unreadable: Sequence[int] = ()
     is_ordered: bool = False
     is_late: bool = False
     leaks: Sequence[str] = ()
@@ -96,18 +99,23 @@ class Verdict:
         return not self.faults
 
 
-def judge(history: History, expected: Expected) -> Verdict:
-    """Compare what was seen with what a serial run gives."""
+def judge(history: History, expected: Expected, undamaged: Expected | None = None) -> Verdict:
+    """Compare what was seen with what a serial run gives.
+
+    Args:
+        history: What was seen.
+        expected: Of a serial run in which the unreadable items fail.
+        undamaged: Of one in which all inputs can be read, where that makes a difference.
+    """
     accepted = set(history.accepted)
     endings = [end for group in history.endings for end in group]
     ends = Counter(seq for seq, _ in endings)
     found = Counter((each.sink, each.origins, each.digest) for each in history.effects)
-    wanted = Counter(
-        (sink, origins, digest)
-        for sink, origins, digests in expected.effects
-        if accepted.issuperset(origins)
-        for digest in digests
-    )
+    wanted = _wanted(expected, accepted)
+    excused = set(history.unreadable)
+    allowed = _wanted(undamaged or expected, accepted & excused)
+    wanted = Counter({key: n for key, n in wanted.items() if not excused.issuperset(key[1])})
+    found -= allowed
     places = {(sink, origins) for sink, origins, _ in wanted}
     surplus = found - wanted
     missing = wanted - found
@@ -133,6 +141,15 @@ def judge(history: History, expected: Expected) -> Verdict:
         late=tuple(unended or ["the stream"]) if history.is_late else (),
         leaks=tuple(history.leaks),
         is_void=bool(history.planned) and not any(history.injected.values()),
+    )
+
+
+def _wanted(expected: Expected, among: set[int]) -> Counter[tuple[TaskId, tuple[int, ...], str]]:
+    return Counter(
+        (sink, origins, digest)
+        for sink, origins, digests in expected.effects
+        if among.issuperset(origins)
+        for digest in digests
     )
 
 

@@ -42,13 +42,13 @@ class Expected:
 
 
 def expect(
-    plans: Sequence[TaskPlan], inputs: Sequence[Sequence[str]], execute: Execute
+    plans: Sequence[TaskPlan], inputs: Sequence[Sequence[str] | None], execute: Execute
 ) -> Expected:
     """Return what a stream must give.
 
     Args:
         plans: In topological order.
-        inputs: Digests of the files of each item.
+        inputs: Digests of the files of each item; None for one that cannot be read, and so fails.
         execute: What tasks do.
     """
     reach = {plan.name: set(plan.batchers) for plan in plans}
@@ -57,7 +57,8 @@ def expect(
     for seq, files in enumerate(inputs):
         for plan in plans:
             if INGRESS in plan.parents:
-                thing = _Thing("done", (seq,), list(files))
+                outcome: Outcome = "failed" if files is None else "done"
+                thing = _Thing(outcome, (seq,), list(files or ()))
                 came[plan.name].setdefault(("", seq), {})[INGRESS] = thing
     for plan in plans:
         for place, made, shares in _run(plan, came[plan.name], reach, execute):
