@@ -24,6 +24,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from rich.console import Console
+from rich.table import Table
+
+from jupiter.model import messages as msg
+from jupiter.model.ids import NodeId
+from jupiter.orchestrator.session import Session
 from live import (
     HOME,
     Durability,
@@ -35,12 +41,6 @@ from live import (
     settings,
     streaming,
 )
-from rich.console import Console
-from rich.table import Table
-
-from jupiter.model import messages as msg
-from jupiter.model.ids import NodeId
-from jupiter.orchestrator.session import Session
 
 ENDLESS = """
 import os, time
@@ -182,7 +182,9 @@ def last_line(path: Path) -> float:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--queued", type=int, default=1_000_000, help="inputs that wait")
     parser.add_argument("--open", type=int, default=100_000, help="items that are open")
     parser.add_argument("--levels", nargs="*", default=["ingress", "hop"], help="of durability")

@@ -16,7 +16,8 @@ import psutil
 
 from jupiter.agent.agent import AgentConfig
 from jupiter.aio.bodies import BodySink
-from jupiter.aio.channel import Channel, connect
+from jupiter.aio.channel import Channel
+from jupiter.aio.dial import connect
 from jupiter.aio.tls import derive
 from jupiter.engines.local import LocalEngine
 from jupiter.errors import JupiterError, TransferError

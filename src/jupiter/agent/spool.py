@@ -178,9 +178,7 @@ class Spool:
             before = old.given.get(source) if epoch < delivery.epoch else None
             if before is not None and before.attempt == delivery.attempt:
                 stored = [f"{old.folder}/{name}" for name in old.by_parent[source]]
-                is_sound = old.folder not in self._unchecked or not fault_of(
-                    stored, before.parts
-                )
+                is_sound = old.folder not in self._unchecked or not fault_of(stored, before.parts)
                 if is_sound and all(map(os.path.exists, stored)):  # else a transfer was cut short
                     for path, target in zip(stored, self.open_inputs(delivery), strict=True):
                         _link(path, target)
