@@ -56,11 +56,13 @@ class Found(msgspec.Struct, frozen=True):
 
     Attributes:
         bodies: The contents of its files, one after the other, where they went into the journal.
+        size_bytes: Of the entry.
     """
 
     record: Record
     place: str
     bodies: bytes
+    size_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -367,6 +369,10 @@ class Journal:
                 os.close(old)
                 self._number, self._size, self._compacted_bytes = number, size, size
 
+    def weighed(self, worth_bytes: int) -> None:
+        """Note how much of what was found is worth keeping: by that its growth is measured."""
+        self._compacted_bytes = min(worth_bytes, self._size)
+
     def rewrite(self, found: Iterable[Found]) -> None:
         """Replace the journal by some of its entries, before anything is appended.
 
@@ -411,7 +417,7 @@ def _payload(entry: Entry, bodies: Iterable[bytes]) -> bytes:
 def _read(payload: memoryview) -> Found:
     (length,) = _LENGTH.unpack_from(payload)
     entry = _DECODER.decode(payload[4 : 4 + length])
-    return Found(entry.record, entry.place, bytes(payload[4 + length :]))
+    return Found(entry.record, entry.place, bytes(payload[4 + length :]), len(payload))
 
 
 def _worth_keeping(payloads: list[memoryview]) -> list[bytes]:

@@ -175,12 +175,16 @@ class Keeper:
         for place, what in self._journal.gaps:
             recovered.notes.append(f"the journal is damaged at byte {place}: {what}")
             recovered.is_damaged = True
+        worth_bytes = 0
         for each, worth in zip(found, weigh([each.record for each in found]), strict=True):
+            if worth is not Worth.NOTHING:
+                worth_bytes += each.size_bytes - (len(each.bodies) if worth < Worth.ALL else 0)
             if worth is Worth.ALL and not self._adopt(each, results):
                 recovered.notes.append("results that were decided are damaged: they are made again")
                 void.append(each)
                 continue
             recovered.records.append(each.record)
+        self._journal.weighed(worth_bytes)
         if void:
             ids = set(map(id, void))
             self._journal.rewrite([each for each in found if id(each) not in ids])

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from jupiter.agent import journal as journal_module
 from jupiter.agent.journal import Journal
 from jupiter.agent.keeper import INLINE_BYTES, Keeper, Recovered
 from jupiter.agent.spool import Memory, Spool
@@ -17,6 +18,7 @@ from jupiter.model import events as ev
 from jupiter.model import records as rec
 from jupiter.model.ids import INGRESS, SINK, ItemId, TaskId, item_id
 from jupiter.model.items import Delivery, Part
+from jupiter.model.view import Numbers
 
 from .conftest import turns
 
@@ -251,6 +253,22 @@ async def test_record_that_need_not_be_synced_is_written_at_once(live: Callable[
     again = live()
     assert again.recovered.records == [first, record]
     assert (again.folder_of(record) / "o").read_bytes() == SMALL
+
+
+async def test_journal_is_compacted_in_spite_of_restarts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its growth counts from what is worth keeping, not from what a restart finds."""
+    monkeypatch.setattr(journal_module, "COMPACT_BYTES", 10_000)
+    sizes = []
+    for round_ in range(12):
+        life = Life(tmp_path / "run", None)
+        settled = [rec.Forgotten(Numbers(100 * round_ + k)) for k in range(100)]
+        await life.persist(*settled)
+        await turns(lambda life=life: not life.journal._is_busy)  # type: ignore[misc]
+        sizes.append(life.journal.size_bytes)
+        life.keeper.close()
+    assert max(sizes) < 25_000
 
 
 async def test_room_in_memory_is_counted_after_a_restart(tmp_path: Path) -> None:
