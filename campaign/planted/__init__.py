@@ -89,11 +89,9 @@ _ALL: tuple[Bug, ...] = (
     # files that cannot be read, disks that take nothing, journals that are compacted
     machines.lost_in_same_epoch,
     machines.lost_without_epoch,
-    machines.home_never_rests,
     machines.lost_words_kept,
     machines.unused_inputs_kept,
     machines.losses_not_written,
-    membership.renewal_forgotten,
     membership.gone_for_ever,
     ingress.lost_input_dropped,
     ingress.lost_input_kept,
@@ -107,10 +105,8 @@ _ALL: tuple[Bug, ...] = (
     compaction.deliveries_not_kept,
     compaction.acceptance_not_kept,
     compaction.commits_not_kept,
-    compaction.close_not_kept,
     compaction.places_not_kept,
     compaction.losses_not_kept,
-    compaction.publication_not_kept,
     compaction.results_not_adopted,
     compaction.inputs_not_adopted,
 )

@@ -44,11 +44,6 @@ def commits_not_kept() -> list[Patch]:
     return _weighed(lambda record: isinstance(record, rec.Committed), Worth.NOTHING)
 
 
-@planted("a compacted journal leaves out that no more inputs come")
-def close_not_kept() -> list[Patch]:
-    return _weighed(lambda record: isinstance(record, rec.Closed), Worth.NOTHING)
-
-
 @planted("a compacted journal leaves out where items were placed")
 def places_not_kept() -> list[Patch]:
     return _weighed(lambda record: isinstance(record, rec.Assigned), Worth.NOTHING)
@@ -57,11 +52,6 @@ def places_not_kept() -> list[Patch]:
 @planted("a compacted journal leaves out which files were lost")
 def losses_not_kept() -> list[Patch]:
     return _weighed(lambda record: isinstance(record, rec.Lost), Worth.NOTHING)
-
-
-@planted("a compacted journal leaves out what was shown")
-def publication_not_kept() -> list[Patch]:
-    return _weighed(lambda record: isinstance(record, rec.Published), Worth.NOTHING)
 
 
 @planted("a restart gives up the files of results that are decided and not shown")

@@ -122,19 +122,6 @@ def lost_without_epoch() -> list[Patch]:
     return [(machines.Machines, "_lost", lost)]
 
 
-@planted("home takes part while it waits for the epoch in which its lost files come again")
-def home_never_rests() -> list[Patch]:
-    real = machines.Machines._lose
-
-    def lose(self: Any, record: rec.Lost) -> None:
-        was_member = self._known.is_member
-        real(self, record)
-        if self.members is not None:
-            self._known.is_member = was_member
-
-    return [(machines.Machines, "_lose", lose)]
-
-
 @planted("words that speak of lost files are said again")
 def lost_words_kept() -> list[Patch]:
     real = machines.Machines._lose

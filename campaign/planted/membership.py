@@ -70,15 +70,3 @@ def gone_for_ever() -> list[Patch]:
         return bool(wait(self, node, now))
 
     return [(membership.Membership, "lose", lose), (membership.Membership, "_is_here", is_here)]
-
-
-@planted("an epoch that must begin is forgotten where it cannot begin at once")
-def renewal_forgotten() -> list[Patch]:
-    real = membership.Membership.renew
-
-    def renew(self: Any, now: float) -> Any:
-        actions = real(self, now)
-        self._must_renew = False
-        return actions
-
-    return [(membership.Membership, "renew", renew)]

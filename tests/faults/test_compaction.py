@@ -62,7 +62,7 @@ def test_most_of_a_finished_journal_is_left_out() -> None:
     assert sum(kept for _, kept in lengths) < sum(written for written, _ in lengths) / 2
 
 
-@pytest.mark.parametrize("bug", ["elections-not-kept", "publication-not-kept", "close-not-kept"])
+@pytest.mark.parametrize("bug", ["elections-not-kept", "places-not-kept", "losses-not-kept"])
 def test_record_that_is_missing_makes_a_difference(bug: str) -> None:
     with with_bug(bug):
         assert not all(
