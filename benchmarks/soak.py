@@ -2,14 +2,14 @@
 
     make bench BENCH=benchmarks/soak.py
     .venv/bin/python benchmarks/soak.py --minutes 120 --every 300     # the full run
-    .venv/bin/python benchmarks/soak.py --command                     # without its command, see below
+    .venv/bin/python benchmarks/soak.py --command                   # without its command
 
 Four nodes, three tasks in a row, items of 1 KB, at half of the speed that was measured first. Each
 second memory, open files, threads, spool and journal of every agent are noted. What counts is how
 they grow while a process lives: slopes are fitted to all lives of an agent together, without the
 first seconds of each. In the end every item must have its result once.
 
-With `--command` the command itself is killed (`jupiter run`), and taken up again (`jupiter resume`):
+With `--command` the command (`jupiter run`) is killed, and the run taken up by `jupiter resume`:
 what matters is how many results a second there are before, meanwhile and afterwards.
 """
 
