@@ -164,7 +164,7 @@ def _failpoint(draw: Stream, base: Base) -> None:
     base["failpoints"] = {node: f"{name}:{times}"}
     if name.startswith(AFTER_A_LOSS):
         victim = _busy(draw, base)
-        base |= {"items": 60, "interval_s": 0.03, "placement": "static"}
+        base |= {"items": 80, "interval_s": 0.04, "placement": "static"}
         base["failpoints"] = {each: f"{name}:1" for each in base["cores"] if each != victim}
         base["injections"] = (
             Injection(kind="kill", node=victim, length_s=0.4, **_moment(draw, base, 0.3)),
@@ -228,7 +228,9 @@ def _detour(kind: str) -> Change:
         for ways in base["ways"].values():
             ways["padding_bytes"] = int(between(draw, 1e3, 1e5))
         times = str(1 + int(draw.random() * 6))
-        if draw.random() < 0.5:  # else what is changed is found by TLS, and not by digests
+        if (
+            kind == "flip" and draw.random() < 0.5
+        ):  # else what is changed is found by TLS, and not by digests
             base["wrap"] = ("plain",)
         base["detour"] = (_anyone(draw, base), kind, str(base["seed"]), times)
 
@@ -240,6 +242,19 @@ def _fill(draw: Stream, base: Base) -> None:
     for ways in base["ways"].values():
         ways.pop("padding_bytes", None)
     _adding(("fill", "use inodes"), 2, (0.3, 1.5), _anyone, disk="tmpfs", mbit=0)(draw, base)
+
+
+def _damage(*kinds: str, times: int = 1) -> Change:
+    """Return what harms stored data; half of the files are too large for memory and journal."""
+    change = _adding_durable(kinds, times, where=_anyone, may_refuse=True)
+
+    def big(draw: Stream, base: Base) -> None:
+        change(draw, base)
+        if draw.random() < 0.5:
+            for ways in base["ways"].values():
+                ways["padding_bytes"] = 100_000
+
+    return big
 
 
 def _burst(draw: Stream, base: Base) -> None:
@@ -306,17 +321,17 @@ KINDS: dict[str, Kind] = {
     "F33": Kind(
         "the end of a journal is missing",
         6,
-        _adding_durable(("cut journal",), 1, where=_anyone, may_refuse=True),
+        _damage("cut journal"),
     ),
     "F34": Kind(
         "bits of a journal or of stored files have changed",
         8,
-        _adding_durable(("flip journal", "flip spool"), 1, where=_anyone, may_refuse=True),
+        _damage("flip journal", "flip spool"),
     ),
     "F35": Kind(
         "stored files are deleted, swapped, or something else",
         8,
-        _adding_durable(("mess",), 2, where=_anyone, may_refuse=True),
+        _damage("mess", times=2),
     ),
     "F36": Kind("disks are slow to sync", 3, _adding_durable(("kill",), 1, wrap=("slow-sync",))),
     "F44": Kind("everything comes at once, and one node is slow", 3, _burst),

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 from campaign.planted import BUGS, with_bug
-from jupiter.agent import journal, spool
+from jupiter.agent import journal
 from jupiter.agent.__main__ import main
 from jupiter.aio import channel, dial
 
@@ -41,10 +41,6 @@ def _no_sync() -> None:
     os.fsync = os.fdatasync = lambda fd: None
 
 
-def _no_check() -> None:
-    spool.fault_of = lambda paths, parts: ""
-
-
 def _no_journal() -> None:
     journal.Journal._write = lambda self, payloads: True  # type: ignore[method-assign]
 
@@ -60,7 +56,6 @@ CHANGES: dict[str, tuple[str, Callable[[], None]]] = {
     "tiny-journal": ("journals are compacted early", _tiny_journal),
     "plain": ("connections are not encrypted", allow_plain),
     "no-sync": ("nothing is synced", _no_sync),
-    "no-check": ("stored files are not compared with their digests", _no_check),
     "no-journal": ("acknowledged, but never written down", _no_journal),
 }
 
@@ -75,11 +70,9 @@ CANARIES: dict[str, str] = {
     "order-ignored": "F13",
     "lineage-ignored": "F09",
     "no-sync": "F32",
-    "no-check": "F34",
     "no-journal": "F05",
     "no-new-epoch": "F05",
     "sink-forgets": "F05",
-    "show-before-commit": "F06",
     "accept-before-sync": "F05",
 }
 """Bugs that trials must find, and the fault that shows each."""

@@ -89,6 +89,7 @@ def play(trial: Trial, folder: Path, bug: str = "", limit_s: float = LIMIT_S) ->
         for node in trial.nodes if trial.mbit else ():
             lab.slow_down(node, trial.mbit)
         site.results.mkdir()
+        os.sync()  # it is the user's, and as old as the disk
         proxy = _start_proxy(trial, lab)
         watch = Watch(Setting(trial, lab, site, secrets.token_hex(32), _agent(trial, bug)))
         watch.run(limit_s)

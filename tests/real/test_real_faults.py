@@ -29,6 +29,6 @@ def test_no_promise_is_broken_on_real_processes(fault: str) -> None:
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("bug", CANARIES)
 def test_a_planted_bug_is_found(bug: str) -> None:
-    asked = [(CANARIES[bug], seed) for seed in range(48)]
+    asked = [(CANARIES[bug], seed) for seed in range(24)]
     answers = play_all(asked, jobs=1, bug=bug, until=lambda each: bool(each["kinds"]))
     assert any(each["kinds"] for each in answers)
