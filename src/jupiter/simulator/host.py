@@ -193,8 +193,8 @@ class Host:
         records = self.disk.image.records
         self.files.adopt(records)
         if self._is_compacting and not self.is_full:
-            worths = weigh(records)
-            self.disk.rewrite([r for r, worth in zip(records, worths, strict=True) if worth])
+            kept = zip(records, weigh(records), strict=True)
+            self.disk.rewrite([record for record, worth in kept if worth])
         return self.disk.image.records
 
     def rot(self) -> bool:
@@ -253,9 +253,7 @@ class Host:
         world = self.world
         if world.trace is not None:
             world.trace(f"{world.now!r} {self.name} {event!r}")
-        doing = self._doing
-        for action in self._node.step(event, self._offset_s + world.now * self._rate):
-            doing[type(action)](action)
+        self._do(self._node.step(event, self._offset_s + world.now * self._rate))
         self._is_stepping = False
 
     def _do(self, actions: list[act.Action]) -> None:
