@@ -21,7 +21,7 @@ class Worth(enum.IntEnum):
     """Keep the record, and the files or bodies that belong to it."""
 
 
-def weigh(records: Sequence[rec.Record]) -> list[Worth]:  # noqa: C901 - a line for each kind
+def weigh(records: Sequence[rec.Record]) -> list[Worth]:
     """Return the worth of every record.
 
     A node that is restored from what is kept is in the same state as one restored from all. Views
