@@ -34,8 +34,10 @@ figure without a result in those files is not here.
 
 The state machines of `control/` run unchanged in a simulated world. A seed decides the graph, the
 nodes, the workload and what goes wrong: agents crash, computers lose power and with it what was not
-synced, nodes vanish for good or come late, agents stand still, links are cut in one direction or both,
-hold messages back, lose, double and reorder them, clocks drift, tasks fail, hang and give nothing.
+synced, nodes vanish for good or come late, files cannot be read any more, disks are full, agents stand
+still, links are cut in one direction or both, hold messages back, lose, double and reorder them, clocks
+drift, tasks fail, hang and give nothing. An accepted input that cannot be read makes its item fail, and
+no other. Journals are compacted when they are read, and must give the same state as before.
 Then everything heals (the dead stay dead) and all items must end within two minutes of virtual time.
 An oracle that shares no code with the dispatcher compares what came out with a serial run, file by
 file, with the lineage of each. Runs in which no planned fault happened are counted as void.

@@ -9,14 +9,20 @@ import sys
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
+from typing import Any
 
 import pytest
 from campaign import planted
+from campaign.checks import CheckedHost
 from campaign.planted import BUGS, with_bug
 from campaign.planted.bug import Bug
 from campaign.play import play
-from campaign.scenario import make
+from campaign.scenario import HOME, RAGE_S, make
 from campaign.shrink import shrink
+
+from jupiter.model import events as ev
+from jupiter.model import words
+from jupiter.model.ids import NodeId
 
 ROOT = Path(__file__).parent.parent.parent
 RESULTS = ROOT / "campaign" / "results.jsonl"
@@ -48,6 +54,23 @@ def test_planted_bug_is_found_by_the_seed_that_found_it_before(name: str) -> Non
     with with_bug(name):
         assert not play(make(seed)).is_good
     assert play(make(seed)).is_good
+
+
+class Nervous(CheckedHost):
+    """Home takes nodes for dead of which it has just heard."""
+
+    def receive(self, sender: NodeId, number: int, word: words.Word, *rest: Any) -> None:
+        super().receive(sender, number, word, *rest)
+        draw, is_early = self.world.draw, self.world.now < RAGE_S
+        assert draw is not None
+        if self.name == HOME and isinstance(word, words.Beat) and is_early and draw.random() < 0.1:
+            self.tell(ev.Gone(sender))
+
+
+@pytest.mark.parametrize("first", range(0, 200, 50))
+def test_wrong_news_of_a_death_costs_work_and_no_result(first: int) -> None:
+    played = [play(make(seed), host=Nervous) for seed in range(first, first + 50)]
+    assert [each.why for each in played if not each.is_good] == []
 
 
 def test_every_bug_of_the_rooms_is_in_the_list_once() -> None:

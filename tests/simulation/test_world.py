@@ -7,6 +7,8 @@ import statistics
 import pytest
 
 from jupiter.kit.rng import stream
+from jupiter.model import actions as act
+from jupiter.model import events as ev
 from jupiter.model.ids import INGRESS, SINK, ItemId, NodeId, TaskId
 from jupiter.model.items import TaskPlan
 from jupiter.model.records import Published, Record, Started
@@ -15,6 +17,8 @@ from jupiter.simulator.disk import Disk
 from jupiter.simulator.faults import InjectedFault, read_fault
 from jupiter.simulator.network import Links, Weather
 from jupiter.simulator.stream import Scenario, Simulated, simulate
+from jupiter.simulator.world import World
+from jupiter.simulator.writer import Writer
 
 HOME, X, Y = NodeId("home"), NodeId("x"), NodeId("y")
 A, B = TaskId("a"), TaskId("b")
@@ -110,6 +114,8 @@ def test_clogged_link_holds_back_and_cut_link_loses() -> None:
 def test_fault_is_read_as_it_is_printed() -> None:
     assert read_fault("cut:x->y@1.5+2", (X, Y)) == InjectedFault("cut", 1.5, 2.0, X, Y)
     assert read_fault("weather@0+10x0.05", (X, Y)) == InjectedFault("weather", 0.0, 10.0, size=0.05)
+    assert read_fault("rot:x@1+2", (X,)) == InjectedFault("rot", 1.0, 2.0, X)
+    assert read_fault("full:x@1+2x1", (X,)) == InjectedFault("full", 1.0, 2.0, X, size=1.0)
     assert str(read_fault("slow:x@1+2x3", (X, Y))) == "1.000 s +2.000 s slow x x3"
 
 
@@ -139,3 +145,89 @@ def test_node_that_vanishes_costs_no_item_where_another_can_take_its_tasks() -> 
     assert len(found.items) == 200
     assert all(item.status == "done" for item in found.items)
     assert {each.node for each in found.tasks if each.task == B} == {X, Y}
+
+
+def test_death_that_is_noticed_at_once_costs_less_time() -> None:
+    found = chain(faults=(InjectedFault("crash", 3.0, 10.0, Y),))
+    moved = [each.execute_s for each in found.tasks if each.task == B and each.node == X]
+    assert min(moved) < 3.5
+
+
+def test_file_that_cannot_be_read_is_made_again() -> None:
+    faults = [InjectedFault("rot", k / 2, 0.4, node) for k in range(30) for node in (X, Y)]
+    found = chain(faults=tuple(faults))
+    assert all(item.status == "done" for item in found.items)
+    assert len(found.transfers) > len(chain().transfers)
+
+
+def test_accepted_input_that_cannot_be_read_fails_its_item_and_no_other() -> None:
+    faults = [InjectedFault("rot", k / 2, 0.4, HOME) for k in range(30)]
+    faults += [InjectedFault("crash", 1.5 + k, 0.2, X) for k in range(15)]
+    found = chain(faults=tuple(faults))
+    failed = [item for item in found.items if item.status != "done"]
+    assert 0 < len(failed) < 30
+    assert all("cannot be read" in item.detail for item in failed)
+    assert len(found.items) == 200
+
+
+def test_full_disk_costs_time_and_no_item() -> None:
+    found = chain(faults=(InjectedFault("full", 3.0, 5.0, Y),))
+    assert all(item.status == "done" for item in found.items)
+    assert not [each for each in found.transfers if each.target == Y and 3.0 < each.arrive_s < 8.0]
+    errors = [each.detail for each in found.tasks if each.status == "failed"]
+    assert errors
+    assert set(errors) == {"no space left on the disk"}
+    assert found.prediction.makespan_s > chain().prediction.makespan_s + 4
+
+
+def test_home_with_a_full_disk_accepts_nothing() -> None:
+    found = chain(faults=(InjectedFault("full", 3.0, 5.0, HOME),))
+    assert all(item.status == "done" for item in found.items)
+    assert not [item for item in found.items if 3.0 < item.accepted_s < 8.0]
+
+
+def test_rotten_file_is_sound_again_when_it_is_written_again() -> None:
+    disk = Disk()
+    disk.put(("f",), 1)
+    disk.sync()
+    disk.rotten.add(("f",))
+    disk.power_cut(stream(1, "disk"))
+    assert disk.rotten == {("f",)}
+    disk.put(("f",), 2)
+    assert not disk.rotten
+
+
+def test_rewritten_journal_survives_a_power_cut() -> None:
+    disk = Disk()
+    for number in (1, 2):
+        disk.append(record(number))
+    disk.rewrite([record(2)])
+    disk.power_cut(stream(1, "disk"))
+    assert disk.image.records == [record(2)]
+
+
+@pytest.mark.parametrize("is_synced", [True, False])
+def test_record_waits_until_a_full_disk_has_room(is_synced: bool) -> None:
+    world, disk = World(links(), None), Disk()  # type: ignore[arg-type]
+    told: list[ev.Event] = []
+    writer = Writer(world, disk, 0.01, told.append, lambda: world.now < 1)
+    for number in (1, 2):
+        assert not writer.persist(act.Persist(record(number), is_synced))
+    world.run(0.9)
+    assert told == []
+    assert disk.image.records == []
+    world.run(2.0)
+    assert disk.image.records == [record(1), record(2)]
+    assert told == [ev.Kept(record(1)), ev.Kept(record(2))]
+    assert writer.persist(act.Persist(record(3), False))
+
+
+def test_writer_forgets_with_its_process_what_it_had_not_written() -> None:
+    world, disk = World(links(), None), Disk()  # type: ignore[arg-type]
+    writer = Writer(world, disk, 0.01, lambda event: pytest.fail(str(event)), lambda: True)
+    for is_synced in (True, False):
+        writer.persist(act.Persist(record(1), is_synced))
+    writer.crash()
+    disk.crash()
+    world.run()
+    assert disk.image.records == []

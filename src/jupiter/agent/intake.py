@@ -70,6 +70,8 @@ class Intake:
         self._log = get_log(run=order.run)
         self._is_stopped = False
         self._timers: set[asyncio.TimerHandle] = set()
+        # Whom a full disk has refused, until they are asked to say it again.
+        self._refused: dict[NodeId, None] = {}
         self._jobs: set[asyncio.Task[None]] = set()
 
         def new_folder() -> str:
@@ -198,10 +200,14 @@ class Intake:
         """Take nothing while the disk is full: the sender keeps it, and is asked for it again."""
         if error.errno not in FULL:
             raise error
+        if sender in self._refused:
+            return  # one question for all: each answer is everything that is under way
+        self._refused[sender] = None
         self._log.warning("disk.full", what="spool", sender=sender)
 
         def ask() -> None:
             self._timers.discard(handle)
+            del self._refused[sender]
             self._agency.post(sender, Outgoing(msg.Again(self._run)))
 
         handle = asyncio.get_running_loop().call_later(FULL_WAIT_S, ask)

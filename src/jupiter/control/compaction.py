@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from jupiter.kit.seqset import SeqSet
 from jupiter.model import records as rec
-from jupiter.model.ids import INGRESS, ItemId, TaskId
+from jupiter.model.ids import ItemId, TaskId
 from jupiter.model.items import Delivery
 
 
@@ -21,7 +21,7 @@ class Worth(enum.IntEnum):
     """Keep the record, and the files or bodies that belong to it."""
 
 
-def weigh(records: Sequence[rec.Record]) -> list[Worth]:  # noqa: C901 - a line for each kind
+def weigh(records: Sequence[rec.Record]) -> list[Worth]:
     """Return the worth of every record.
 
     A node that is restored from what is kept is in the same state as one restored from all. Views
@@ -53,8 +53,6 @@ def weigh(records: Sequence[rec.Record]) -> list[Worth]:  # noqa: C901 - a line 
                 worth = Worth.RECORD if record.seq in decided else Worth.ALL
             case rec.Started(task, item) | rec.Elected(task, item):
                 worth = Worth.ALL if (task, item) in open_keys else Worth.NOTHING
-            case rec.Lost(item, task) if task == INGRESS:
-                worth = Worth.RECORD
             case rec.Assigned(last=seq):
                 worth = Worth.RECORD if seq >= settled.mark else Worth.NOTHING
             case rec.Forgotten():

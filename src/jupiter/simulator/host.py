@@ -15,7 +15,7 @@ from jupiter.model import events as ev
 from jupiter.model import words
 from jupiter.model.ids import INGRESS, NodeId, item_id
 from jupiter.model.items import Delivery, Part, PartRef
-from jupiter.model.records import Accepted
+from jupiter.model.records import Accepted, Record
 from jupiter.simulator.attempts import Attempts
 from jupiter.simulator.contents import Content
 from jupiter.simulator.disk import Disk
@@ -69,10 +69,13 @@ class Host:
         self.is_drained = False
         self._make = make
         self._node = make(config)
-        self._writer = Writer(world, self.disk, sync_s, self.tell, lambda: self._is_journal_full)
+        self._writer = Writer(
+            world, self.disk, sync_s, self.tell, lambda: self.is_full and self._is_journal_full
+        )
         self._is_compacting = is_compacting
         self._full_until_s = 0.0
-        self._is_journal_full_too = True
+        self._refused: dict[NodeId, None] = {}
+        self._is_journal_full = True
         self._rate = rate
         self._offset_s = offset_s
         self._start_s = start_s
@@ -118,10 +121,6 @@ class Host:
         return self.world.now < self._full_until_s
 
     @property
-    def _is_journal_full(self) -> bool:
-        return self._is_journal_full_too and self.is_full
-
-    @property
     def clock_s(self) -> float:
         """What its clock shows."""
         return self._offset_s + self.world.now * self._rate
@@ -149,6 +148,7 @@ class Host:
         self._todo.clear()
         self._attempts.crash()
         self._writer.crash()
+        self._refused.clear()
         self._offered.clear()
         if is_power_cut and self.world.draw is not None:
             self.disk.power_cut(self.world.draw)
@@ -168,21 +168,19 @@ class Host:
         """Start the agent again, from what is on the disk."""
         if self.is_up or self.is_gone:
             return
-        is_known = bool(self.disk.image.records) or self.config.node == self.config.home
+        is_home = self.config.node == self.config.home
+        is_known = bool(self.disk.image.records) or is_home
         self.config = replace(
             self.config,
-            view=self.config.view if self.config.node == self.config.home else None,
-            incarnation=self.config.incarnation
-            if is_known
-            else self.config.incarnation + (self.life << 16),
+            view=self.config.view if is_home else None,
+            incarnation=self.config.incarnation + (0 if is_known else self.life << 16),
             first_number=(self.life << 32) + 1,
             ready=(),
         )
         self.is_up = True
         self._node = self._make(self.config)
         if is_known:
-            self._recover()
-            self._node.restore(self.disk.image.records, self.clock_s)
+            self._node.restore(self._recover(), self.clock_s)
             self.files.sweep(self._node.keeps_inputs, self._node.keeps_outputs)
             self._do(self._node.resume(self.clock_s))
         else:
@@ -190,13 +188,14 @@ class Host:
             self._do(self._node.start(self.clock_s))
         self._settle_todo()
 
-    def _recover(self) -> None:
-        """Take up what the journal speaks of, and perhaps keep only what is worth it."""
+    def _recover(self) -> list[Record]:
+        """Take up the files that the journal speaks of; keep perhaps only what is worth it."""
         records = self.disk.image.records
         self.files.adopt(records)
         if self._is_compacting and not self.is_full:
-            worths = weigh(records)
-            self.disk.rewrite([r for r, worth in zip(records, worths, strict=True) if worth])
+            kept = zip(records, weigh(records), strict=True)
+            self.disk.rewrite([record for record, worth in kept if worth])
+        return self.disk.image.records
 
     def rot(self) -> bool:
         """Let a file become unreadable; return whether there was one, and anybody will look."""
@@ -207,7 +206,7 @@ class Host:
 
     def fill(self, seconds: float, *, has_room_for_records: bool = False) -> None:
         """Let the disk take nothing for a while, or nothing but the few bytes of a record."""
-        self._is_journal_full_too = not has_room_for_records
+        self._is_journal_full = not has_room_for_records
         self._full_until_s = max(self._full_until_s, self.world.now + seconds)
 
     def pause(self, seconds: float) -> None:
@@ -254,9 +253,7 @@ class Host:
         world = self.world
         if world.trace is not None:
             world.trace(f"{world.now!r} {self.name} {event!r}")
-        doing = self._doing
-        for action in self._node.step(event, self._offset_s + world.now * self._rate):
-            doing[type(action)](action)
+        self._do(self._node.step(event, self._offset_s + world.now * self._rate))
         self._is_stepping = False
 
     def _do(self, actions: list[act.Action]) -> None:
@@ -286,15 +283,22 @@ class Host:
             return
         if isinstance(word, words.Deliver) and self._node.wants(word.delivery):
             if word.delivery.parts and self.is_full:
-                self.world.at(self.world.now + REFUSED_S, self._ask_again, self.life, sender)
+                self._refuse(sender)
                 return
             self._store(word.delivery, body)
             route = sender, self.name
             self.world.recorded.transferred(word.delivery, route, size, sent_s, self.world.now)
         self.tell(ev.Received(sender, number, word))
 
+    def _refuse(self, sender: NodeId) -> None:
+        # One question for all: each answer is everything that is under way.
+        if sender not in self._refused:
+            self._refused[sender] = None
+            self.world.at(self.world.now + REFUSED_S, self._ask_again, self.life, sender)
+
     def _ask_again(self, life: int, sender: NodeId) -> None:
         if life == self.life:
+            del self._refused[sender]
             self.world.ask_again(self.name, sender)
 
     # -- files ---------------------------------------------------------------------------------
