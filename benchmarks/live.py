@@ -7,7 +7,8 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -44,6 +45,7 @@ class Engine(LocalEngine):
         self.root = root
         self.begun_s: dict[str, float] = {}
         self.ready_s: dict[str, float] = {}
+        self._is_back: dict[str, asyncio.Event] = {}
 
     def _config(self, *args: Any, **named: Any) -> AgentConfig:
         config = super()._config(*args, **named)
@@ -53,28 +55,33 @@ class Engine(LocalEngine):
         self.begun_s[config.node] = time.monotonic()
         handle = await super()._start_one(config)
         self.ready_s[config.node] = time.monotonic()
+        self._is_back.setdefault(config.node, asyncio.Event()).set()
         return handle
 
     def pid(self, node: str) -> int:
         return self._processes[NodeId(node)]._pid
 
-    def kill(self, node: str) -> float:
-        """Kill an agent, which is then started again; return when."""
-        self.ready_s.pop(node, None)
+    def kill(self, node: str) -> None:
+        """Kill an agent, which is then started again."""
+        self._is_back[node].clear()
         os.kill(self.pid(node), signal.SIGKILL)
-        return time.monotonic()
+
+    async def back(self, node: str) -> None:
+        """Wait until an agent that was killed is ready again."""
+        await self._is_back[node].wait()
 
     def process(self, node: str) -> psutil.Process:
         return psutil.Process(self.pid(node))
 
-    def events(self, node: str) -> list[dict[str, Any]]:
-        """Return all that an agent has said in its log."""
+    def told(self, node: str) -> list[tuple[str, float]]:
+        """Return the events in an agent's log, and when they were, on the clock of this process."""
         found = []
+        offset_s = time.time() - time.monotonic()
         for line in (self.root / f"{node}.log").read_text(errors="replace").splitlines():
-            try:
-                found.append(msgspec.json.decode(line))
-            except msgspec.MsgspecError:
-                found.append({"event": line})
+            with suppress(msgspec.MsgspecError):
+                event = msgspec.json.decode(line)
+                at_s = datetime.fromisoformat(event["at"]).timestamp() - offset_s
+                found.append((event["event"], at_s))
         return found
 
 
