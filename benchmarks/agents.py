@@ -150,8 +150,12 @@ async def restarts(items: int, durability: Durability) -> list[Goal]:
             await bench.engine.back(node)
             begun_s, ready_s = bench.engine.begun_s[node], bench.engine.ready_s[node]
             goals.append(Goal(f"{what}, restart to ready", ready_s - begun_s, "s", 2))
+            cpu_s = bench.engine.ready_cpu_s[node]
+            goals.append(Goal(f"{what}, of it processor time", cpu_s, "s"))
             first_s = await first_dispatch(bench, node, before_s)
             goals.append(Goal(f"{what}, restart to first dispatch", first_s - begun_s, "s", 1))
+            cpu_s = bench.engine.cpu_s(node)
+            goals.append(Goal(f"{what}, of it processor time", cpu_s, "s"))
             at_s = [when for what, when in bench.engine.told(node) if what == "run.restored"]
             goals.append(Goal(f"{what}, restart to restored", at_s[-1] - begun_s, "s"))
     return goals
@@ -187,7 +191,10 @@ def main() -> int:
     parser.add_argument("--only", nargs="*", default=["idle", "queue", "restarts"])
     options = parser.parse_args()
     console = Console(width=None if sys.stdout.isatty() else 120)
-    console.print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} before")
+    load = os.getloadavg()[0]
+    console.print(f"{os.cpu_count()} cores, load {load:.1f} before")
+    if load > 1:
+        console.print("[bold red]other work runs here: only bytes and processor time mean much")
     goals: list[Goal] = []
     if "idle" in options.only:
         goals += asyncio.run(idle())

@@ -45,6 +45,7 @@ class Engine(LocalEngine):
         self.root = root
         self.begun_s: dict[str, float] = {}
         self.ready_s: dict[str, float] = {}
+        self.ready_cpu_s: dict[str, float] = {}
         self._is_back: dict[str, asyncio.Event] = {}
 
     def _config(self, *args: Any, **named: Any) -> AgentConfig:
@@ -55,6 +56,7 @@ class Engine(LocalEngine):
         self.begun_s[config.node] = time.monotonic()
         handle = await super()._start_one(config)
         self.ready_s[config.node] = time.monotonic()
+        self.ready_cpu_s[config.node] = self.cpu_s(config.node)
         self._is_back.setdefault(config.node, asyncio.Event()).set()
         return handle
 
@@ -69,6 +71,11 @@ class Engine(LocalEngine):
     async def back(self, node: str) -> None:
         """Wait until an agent that was killed is ready again."""
         await self._is_back[node].wait()
+
+    def cpu_s(self, node: str) -> float:
+        """Return the processor time that an agent has used since it started."""
+        times = self.process(node).cpu_times()
+        return float(times.user + times.system)
 
     def process(self, node: str) -> psutil.Process:
         return psutil.Process(self.pid(node))
