@@ -509,7 +509,6 @@ class Dispatcher:
         short begin anew.
         """
         actions: list[act.Action] = []
-        self._ready, self._asleep = [], []  # the records queued what has ended since
         for execution in list(self._executions.values()):
             item = execution.inputs[0].item
             if execution.state is State.ELECTING:
