@@ -83,7 +83,6 @@ _ALL: tuple[Bug, ...] = (
     dispatch.no_timeout,
     dispatch.core_lost,
     joins.never_evicted,
-    routing.batch_counted,
     routing.batch_by_arrival,
     routing.batch_never_ends,
     # files that cannot be read, disks that take nothing, journals that are compacted

@@ -9,18 +9,6 @@ from jupiter.control import routing
 from jupiter.kit.seqset import SeqSet
 
 
-@planted("batches are counted, and the count starts anew with every restart")
-def batch_counted() -> list[Patch]:
-    real = routing.Router._batch
-
-    def batch(self: Any, members: Any, *rest: Any) -> Any:
-        count = self.__dict__.setdefault("count", {})
-        count[self._epoch] = count.get(self._epoch, -1) + 1
-        return real(self, members, *rest)._replace(seq=count[self._epoch])
-
-    return [(routing.Router, "_batch", batch)]
-
-
 @planted("items are batched in the order in which they finish")
 def batch_by_arrival() -> list[Patch]:
     real = routing.Router.pass_over
