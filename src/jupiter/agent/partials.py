@@ -8,6 +8,7 @@ import os
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from threading import Lock
 from typing import Protocol
 
 from jupiter.aio.clock import monotonic_s
@@ -16,6 +17,8 @@ from jupiter.model.items import Attempt, Delivery, Part
 
 SYNC_BYTES = 1 << 25
 """A durable body is synced this often, so that little is left to sync at its end."""
+JOBS_MAX = 8
+"""Jobs of one body that are done before those of others have their turn."""
 PARTIALS_MAX = 32
 PARTIAL_BYTES_MAX = 8 << 30
 PARTIAL_S_MAX = 900.0
@@ -43,34 +46,36 @@ class Strand:
         self._threads = threads
         self._loop = asyncio.get_running_loop()
         self._jobs: deque[tuple[Callable[[], None], Callable[[], None]]] = deque()
+        self._lock = Lock()  # what is in _jobs, and whether a thread takes from it
         self._is_running = False
 
     def put(self, work: Callable[[], None], then: Callable[[], None]) -> None:
         """Do work in a thread after all work before it; then call `then` in the loop."""
-        self._jobs.append((work, then))
-        if not self._is_running:
+        with self._lock:
+            self._jobs.append((work, then))
+            if self._is_running:
+                return
             self._is_running = True
-            self._next()
+        self._submit()
 
-    def _next(self) -> None:
-        work, then = self._jobs.popleft()
-
-        def job() -> None:
-            work()
-            if not self._loop.is_closed():
-                self._loop.call_soon_threadsafe(done)
-
-        def done() -> None:
-            if self._jobs:
-                self._next()
-            else:
-                self._is_running = False
-            then()
-
+    def _submit(self) -> None:
         try:
-            self._threads.submit(job)
+            self._threads.submit(self._run)
         except RuntimeError:  # the run was stopped
             self._jobs.clear()
+
+    def _run(self) -> None:
+        """Do jobs while there are any: going back to the loop for each would cost time between."""
+        for _ in range(JOBS_MAX):
+            with self._lock:
+                if not self._jobs:
+                    self._is_running = False
+                    return
+                work, then = self._jobs.popleft()
+            work()
+            if not self._loop.is_closed():
+                self._loop.call_soon_threadsafe(then)
+        self._submit()
 
 
 class _Files:
