@@ -85,7 +85,7 @@ class Keeper:
             return self._journal.append(record, kept, place)
         in_memory = MEMORY_MARK in place
         if files.size_bytes <= INLINE_BYTES or in_memory:
-            bodies = [Path(path).read_bytes() for path in files.paths]
+            bodies = [_read(path) for path in files.paths]
             self._journal.sync(record, kept, place=place, bodies=bodies)
         else:
             folders = [f"{self._spool.root}/{each}" for each in files.places]
@@ -286,3 +286,12 @@ class Keeper:
         if not fault:
             self._spool.is_checked(folder)
         return fault
+
+
+def _read(path: str) -> bytes:
+    """Return what is in a small file; a hop reads every part, and `Path` is slow."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(fd, os.fstat(fd).st_size)
+    finally:
+        os.close(fd)
