@@ -19,6 +19,7 @@ from jupiter.errors import AgentError
 from jupiter.interfaces.engine import AgentHandle, Capabilities
 from jupiter.model.ids import NodeId
 from jupiter.model.network import Node
+from jupiter.settings import RunSettings
 
 AGENT = ("-P", "-m", "jupiter.agent")
 ORPHAN_S = 30.0
@@ -52,7 +53,7 @@ class LabEngine(LocalEngine):
         agent: tuple[str, ...] = AGENT,
         failpoints: Mapping[NodeId, str] | None = None,
     ) -> None:
-        super().__init__(logs, ORPHAN_S)
+        super().__init__(logs, RunSettings(orphan_s=ORPHAN_S))
         self._lab = lab
         self._logs = logs
         self._on_start = on_start

@@ -47,6 +47,11 @@ class RunSettings(BaseModel):
     """Whether connections between agents are encrypted. ``auto``: where they leave this machine;
     without TLS nothing but loopback is listened on or called."""
 
+    isolation: Literal["none", "best", "full"] = "best"
+    """How far tasks are closed in. ``best``: as far as each node can, which is told in the notes;
+    ``full``: a node that lacks a part of it runs nothing; ``none``: only limits, for tasks that
+    need what a worker must not do."""
+
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least level of what agents say. ``info`` has rare events only, none for an item that does
     well."""

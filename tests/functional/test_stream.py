@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.functional.streams import (
@@ -18,6 +20,7 @@ from tests.functional.streams import (
     stream,
 )
 
+from jupiter.engines.local import LocalEngine
 from jupiter.errors import InputError, RunError, TaskError
 from jupiter.model.graph import TaskGraph
 from jupiter.model.ids import NodeId, TaskId
@@ -385,6 +388,37 @@ def test_agents_have_folders_of_their_own(
     # Small files are kept in memory, in a folder of which only this agent's tasks know.
     assert Path(path).name == "in0.txt"
     assert str(cluster.parent / "out") not in path
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such flag")
+@pytest.mark.parametrize(("isolation", "flag"), [("best", "1"), ("none", "0")])
+def test_isolation_is_what_the_settings_say(
+    make_app: Callable[..., Path],
+    cluster: Path,
+    inputs: Path,
+    tmp_path: Path,
+    isolation: Any,
+    flag: str,
+) -> None:
+    code = """
+    from pathlib import Path
+
+    def only(inputs, output_dir):
+        lines = Path("/proc/self/status").read_text().splitlines()
+        flag = next(line.split()[1] for line in lines if line.startswith("NoNewPrivs"))
+        (output_dir / "flag.txt").write_text(flag)
+    """
+    settings = RunSettings(isolation=isolation)
+    run = stream(
+        make_app(ONE, work=code),
+        cluster,
+        find_inputs([inputs])[:1],
+        mapped(only="n1"),
+        tmp_path / "out",
+        settings=settings,
+        engine=LocalEngine(settings=settings),
+    )
+    assert (tmp_path / "out" / run.items[0].results[0]).read_text() == flag
 
 
 def test_service_is_refused_before_anything_starts(

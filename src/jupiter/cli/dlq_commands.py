@@ -130,7 +130,7 @@ def retry(
         return
     plan = again.plan(output, letters)
     tell(plan.notes)
-    engine = wiring.make_engine(plan.origin.engine, log_level=plan.settings.log_level)
+    engine = wiring.make_engine(plan.origin.engine, plan.settings)
     screen = RichScreen(Console(stderr=True))
     with screen.stage("Retrying", len(letters)) as tick:
         folder, record = run_to_end(again.run(plan, engine, tick))

@@ -96,6 +96,10 @@ def run(
         float, typer.Option(min=0, help="Seconds that agents go on if this command is killed.")
     ] = 30.0,
     engine: Annotated[str, typer.Option(help="Where agents run.")] = "local",
+    isolation: Annotated[
+        Literal["none", "best", "full"],
+        typer.Option("--isolation", help="How far tasks are closed in; full: or do not run."),
+    ] = "best",
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"],
         typer.Option("--log-level", help="Least level of what agents say in their logs."),
@@ -117,6 +121,7 @@ def run(
         is_ordered=ordered,
         durability=durability,
         orphan_s=orphans,
+        isolation=isolation,
         log_level=log_level,
         profile_repeats=repeats,
         seed=seed,

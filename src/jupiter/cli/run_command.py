@@ -96,8 +96,7 @@ def run_and_report(request: RunRequest) -> int:
         console.print(render.profile_tables(app, network, profiles))
         console.print(render.mapping_table(schedules))
 
-    settings = request.settings
-    engine = wiring.make_engine(request.engine, state.nodes, settings.orphan_s, settings.log_level)
+    engine = wiring.make_engine(request.engine, request.settings, state.nodes)
     screen = RichScreen(Console(stderr=True))
     try:
         work = workflow.run(job, engine, screen, show)
@@ -154,9 +153,7 @@ def resume_and_report(folder: Path) -> int:
         engine=state.engine,
         on_facts=letters.take,
     )
-    engine = wiring.make_engine(
-        state.engine, folder_state.nodes, settings.orphan_s, settings.log_level
-    )
+    engine = wiring.make_engine(state.engine, settings, folder_state.nodes)
     with letters:
         report = run_to_end(workflow.resume(job, state, engine, RichScreen(Console(stderr=True))))
     return _tell_end(report, folder, job.results_dir, letters)
@@ -205,7 +202,7 @@ def map_and_show(
     screen = RichScreen(Console(stderr=True))
 
     async def measure() -> Profiles:
-        engine = wiring.make_engine(request.engine)
+        engine = wiring.make_engine(request.engine, request.settings)
         async with Session(app, network, engine, request.settings) as session:
             return await workflow.profile(session, job, screen)
 

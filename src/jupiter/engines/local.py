@@ -24,13 +24,14 @@ from jupiter.agent.agent import AgentConfig
 from jupiter.agent.cells import Cells, find_trees
 from jupiter.agent.identity import OWNER, is_locked, read_identity
 from jupiter.aio.clock import monotonic_s
-from jupiter.aio.log import Level, last_words
+from jupiter.aio.log import last_words
 from jupiter.aio.tls import Identity
 from jupiter.errors import AgentError
 from jupiter.interfaces.engine import AgentHandle, AgentWatcher, Capabilities
 from jupiter.kit.backoff import delay_s
 from jupiter.model.ids import NodeId
 from jupiter.model.network import Network, Node
+from jupiter.settings import RunSettings
 
 START_S_MAX = 60.0
 STOP_S_MAX = 5.0
@@ -52,19 +53,16 @@ class LocalEngine:
     Args:
         root: Folder for the data of all agents, which stays when they end; a temporary one, which
             does not, where none is named.
-        orphan_s: As for `AgentConfig`, like what follows.
+        settings: What they say of agents. Those with temporary data do not outlive this process.
     """
 
     name = "local"
     capabilities = Capabilities(shapes_links=True, scales_speed=True, is_loopback=True)
 
-    def __init__(
-        self, root: Path | None = None, orphan_s: float = 0.0, log_level: Level = "info"
-    ) -> None:
+    def __init__(self, root: Path | None = None, settings: RunSettings | None = None) -> None:
+        self._settings = settings or RunSettings()
         self._is_temporary = root is None
         self._root = root.absolute() if root is not None else None
-        self._orphan_s = orphan_s
-        self._log_level = log_level
         self._processes: dict[NodeId, _Process] = {}
         self._caches: dict[NodeId, Path] = {}
         self._watchers: list[asyncio.Task[None]] = []
@@ -140,11 +138,12 @@ class LocalEngine:
             token=token,
             cores=node.cores,
             slowdown=slowdown,
-            orphan_s=self._orphan_s,
+            orphan_s=0.0 if self._is_temporary else self._settings.orphan_s,
             cache_dir=self._cache_of(node.name),
             cache_bytes=cache_bytes,
             identity=identity,
-            log_level=self._log_level,
+            isolation=self._settings.isolation,
+            log_level=self._settings.log_level,
         )
 
     def _command(self, config: AgentConfig) -> tuple[str, ...]:

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from jupiter.aio.log import Level
 from jupiter.errors import Fault, InputError
 from jupiter.interfaces.engine import Engine
 from jupiter.interfaces.store import Store
 from jupiter.kit.names import nearest
+from jupiter.settings import RunSettings
 
 ENGINES = ("local",)
 
 
-def make_engine(
-    name: str, root: Path | None = None, orphan_s: float = 0.0, log_level: Level = "info"
-) -> Engine:
+def make_engine(name: str, settings: RunSettings, root: Path | None = None) -> Engine:
     """Return a new engine.
 
     Args:
         name: Of it.
+        settings: What they say of agents.
         root: Where it keeps what agents write down; nowhere for long where none is given.
-        orphan_s: How long agents go on without home.
-        log_level: Least level of what agents say.
 
     Raises:
         InputError: None has this name.
@@ -30,7 +27,7 @@ def make_engine(
     if name == "local":
         from jupiter.engines.local import LocalEngine
 
-        return LocalEngine(root, orphan_s, log_level)
+        return LocalEngine(root, settings)
     near = nearest(name, ENGINES)
     raise InputError(
         Fault(
