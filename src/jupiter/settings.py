@@ -56,14 +56,6 @@ class RunSettings(BaseModel):
     """Least level of what agents say. ``info`` has rare events only, none for an item that does
     well."""
 
-    transport: str = "native"
-    """What brings large parts from node to node: ``native``, the stream between agents, which is
-    checked, resumed and fastest; ``scp``; the path of a file with a function ``data_transfer`` on
-    every node. Links that are emulated take the native one."""
-
-    transport_options: dict[str, str] = {}
-    """Options of the transport, by name; secrets are references such as ``file:/path``."""
-
     profile_repeats: int = Field(default=5, ge=1)
     """Executions of each task on each node that count. The median of five ignores two outliers."""
 

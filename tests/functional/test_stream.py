@@ -141,6 +141,40 @@ def test_every_item_gives_its_own_result_once(
     assert {record.node for record in run.tasks} == {"n1", "n2", "n3"}
 
 
+def test_plug_in_of_the_first_systems_brings_large_parts(
+    make_app: Callable[..., Path], tmp_path: Path
+) -> None:
+    log = tmp_path / "moved"
+    log.touch()
+    plug_in = tmp_path / "move.py"
+    plug_in.write_text(
+        "import shutil\n"
+        "def data_transfer(IP, user, pword, source, destination):\n"
+        f"    print(user, file=open({str(log)!r}, 'a'))\n"
+        "    shutil.copyfile(source, destination)\n"
+    )
+    cluster = tmp_path / "cluster.toml"
+    cluster.write_text(
+        f'[transport]\nname = "{plug_in}"\nuser = "me"\n'
+        '[defaults]\nbandwidth = "unlimited"\n'
+        '[[node]]\nname = "home"\nrole = "home"\n[[node]]\nname = "n1"\n'
+    )
+    code = """
+    def only(inputs, output_dir):
+        (output_dir / "copy").write_bytes(inputs[0].read_bytes())
+    """
+    items = []
+    for k in range(3):
+        path = tmp_path / f"in{k}"
+        path.write_bytes(bytes([k]) * 1_000_000)
+        items.append((path,))
+    results = tmp_path / "out"
+    run = stream(make_app(ONE, work=code), cluster, items, mapped(only="n1"), results)
+    for (path,), item in zip(items, run.items, strict=True):
+        assert (results / item.results[0]).read_bytes() == path.read_bytes()
+    assert log.read_text().split() == ["me"] * 6  # there and back
+
+
 def test_few_items_in_flight_give_the_same(
     make_app: Callable[..., Path], cluster: Path, inputs: Path, tmp_path: Path, mark: str
 ) -> None:

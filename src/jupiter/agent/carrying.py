@@ -19,8 +19,6 @@ from jupiter.model import messages as msg
 from jupiter.model.ids import NodeId
 from jupiter.model.items import Part
 
-CARRIED_MAX = 4
-"""Bodies that a transport brings over one link at once."""
 TRIES_MAX = 8
 ARRIVALS_MAX = 256
 """Folders that were given to senders and not taken back; the oldest are, then."""
@@ -36,6 +34,7 @@ class Carrier:
         host: Of the peer.
         say: Says words to the peer.
         on_failed: Called with the reason when a body can never be brought.
+        bodies_max: That are brought at once.
     """
 
     def __init__(
@@ -44,12 +43,13 @@ class Carrier:
         host: str,
         say: Callable[[msg.Message], None],
         on_failed: Callable[[object], None],
+        bodies_max: int,
     ) -> None:
         self._transport = transport
         self._host = host
         self._say = say
         self._on_failed = on_failed
-        self._turns = asyncio.Semaphore(CARRIED_MAX)
+        self._turns = asyncio.Semaphore(bodies_max)
         self._folders: dict[Key, asyncio.Future[str]] = {}
         self._jobs: dict[Key, asyncio.Task[None]] = {}
 

@@ -36,8 +36,6 @@ from jupiter.transports.base import make_transport
 
 SLICE_BYTES = 1 << 22
 """Of one large body, before the next one has its turn: 4 ms at 1 GB/s."""
-BODIES_MAX = 4
-"""Large bodies that take turns; with more, all of them would only be late."""
 ASK_BYTES_MIN = 1 << 22
 """From this size on the other side is always asked what it has: a round trip costs less."""
 SHORT_S = 1.0
@@ -104,7 +102,7 @@ class PeerLink:
         transport = make_transport(peer.transport, peer.options)
         self._carrier: Carrier | None = None
         if transport is not None and not self._is_shaped:
-            self._carrier = Carrier(transport, peer.host, self._say, self._failed)
+            self._carrier = Carrier(transport, peer.host, self._say, self._failed, peer.bodies_max)
 
     def post(self, out: Outgoing) -> None:
         """Send a message as soon as the link allows, if it allows at all."""
@@ -337,7 +335,9 @@ class PeerLink:
         turns: deque[Sending] = deque()
         try:
             while channel is self._bodies:
-                while self._queue and (len(turns) < BODIES_MAX or self._queue[0].is_small):
+                while self._queue and (
+                    len(turns) < self.peer.bodies_max or self._queue[0].is_small
+                ):
                     found = await self._next()
                     if found is not None:
                         await self._admit(channel, turns, *found)

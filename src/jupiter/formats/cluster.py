@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Sequence
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from jupiter.formats.node_rules import check_host, check_secret
 from jupiter.formats.text import (
@@ -29,7 +29,7 @@ from jupiter.formats.toml_source import (
 )
 from jupiter.kit.names import printable
 from jupiter.model.ids import NodeId
-from jupiter.model.network import Link, Network, Node, Role
+from jupiter.model.network import Link, Network, Node, Role, TransportChoice
 
 NODES_MAX = 10_000
 DEFAULT_LINK_NODES_MAX = 1_000
@@ -42,8 +42,19 @@ class _Defaults(Closed):
     latency: Seconds = 0.0
 
 
+class _Transport(BaseModel):
+    """Its other keys are options of the transport, which alone knows them."""
+
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
+    __pydantic_extra__: dict[str, str]
+
+    name: str = "native"
+    bodies: int = Field(default=4, ge=1, le=64)
+
+
 class _File(Closed):
     name: str = DEFAULT_NAME
+    transport: dict[str, object] | None = None
     defaults: dict[str, object] | None = None
     node: list[dict[str, object]] = Field(default_factory=list)
     link: list[dict[str, object]] = Field(default_factory=list)
@@ -91,14 +102,19 @@ def read(content: Content, faults: Faults) -> Network:
     nodes = _read_nodes(top, places, faults)
     names = [str(name) for table in top.node if isinstance(name := table.get("name"), str)]
     links = _read_links(top, names, places, faults)
+    transport = _read_transport(top, places, faults)
     if faults.has_errors:
         return nothing
-    return Network(top.name, tuple(nodes.values()), tuple(links.values()))
+    return Network(top.name, tuple(nodes.values()), tuple(links.values()), transport)
 
 
 def dumps(network: Network) -> str:
     """Return the text of a ``cluster.toml`` with every link written out."""
     lines = toml_pairs({"name": network.name})
+    if network.transport != TransportChoice():
+        transport = network.transport
+        pairs = {"name": transport.name, "bodies": transport.bodies_max, **transport.options}
+        lines += ["", "[transport]", *toml_pairs(pairs)]
     for node in network.nodes:
         lines += ["", "[[node]]", *toml_pairs(_node_pairs(node))]
     for link in network.links:
@@ -170,6 +186,22 @@ def _read_nodes(top: _File, places: Places, faults: Faults) -> dict[str, Node]:
             remedy='give one node role = "home"',
         )
     return nodes
+
+
+def _read_transport(top: _File, places: Places, faults: Faults) -> TransportChoice:
+    if top.transport is None:
+        return TransportChoice()
+    found = validate(_Transport, top.transport, ("transport",), places, faults)
+    if found is None:
+        return TransportChoice()
+    if ("/" in found.name or found.name.endswith(".py")) and not found.name.startswith("/"):
+        faults.error(
+            "the path of a transport is not absolute",
+            places.word(found.name, "transport", "name"),
+            expected="a path that begins with /, the same on every node",
+            remedy="write the whole path",
+        )
+    return TransportChoice(found.name, found.__pydantic_extra__, found.bodies)
 
 
 def _read_links(

@@ -167,6 +167,7 @@ class PeerAddress(msgspec.Struct, frozen=True, array_like=True):
             serves for what nodes must tell each other in any network.
         transport: Brings large bodies; see `transports.base.make_transport`.
         options: Of the transport; secrets are references only.
+        bodies_max: Large bodies that take turns on the link, or that the transport brings at once.
     """
 
     node: NodeId
@@ -177,6 +178,7 @@ class PeerAddress(msgspec.Struct, frozen=True, array_like=True):
     is_data: bool = True
     transport: str = "native"
     options: dict[str, str] = {}
+    bodies_max: int = 4
 
 
 class SetPeers(Message, frozen=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
@@ -76,6 +76,22 @@ class Link:
 
 
 @dataclass(frozen=True)
+class TransportChoice:
+    """What brings large parts over the links.
+
+    Attributes:
+        name: ``native``, the stream between agents; another transport; or the absolute path of a
+            Python file with a function ``data_transfer``, on every node.
+        options: Of the transport, by name; secrets are references such as ``file:/path``.
+        bodies_max: Large parts that share a link at once.
+    """
+
+    name: str = "native"
+    options: Mapping[str, str] = field(default_factory=dict)
+    bodies_max: int = 4
+
+
+@dataclass(frozen=True)
 class Network:
     """All nodes and links. A pair without a link is unreachable in that direction.
 
@@ -83,11 +99,13 @@ class Network:
         name: For people.
         nodes: In written order; exactly one has the role ``home`` where streams are run.
         links: At most one for each ordered pair.
+        transport: Of all links that are not emulated.
     """
 
     name: str
     nodes: tuple[Node, ...]
     links: tuple[Link, ...] = ()
+    transport: TransportChoice = field(default_factory=TransportChoice)
 
     def __post_init__(self) -> None:
         names = {node.name for node in self.nodes}

@@ -20,6 +20,7 @@ from jupiter.kit.names import name_fault, nearest, printable
 from jupiter.model.app import Application
 from jupiter.model.ids import NodeId
 from jupiter.model.network import Link, Network
+from jupiter.transports.base import NATIVE, TRANSPORTS
 
 FILES_MAX = 100_000
 """An application folder is code and a few samples; more files are data, or the wrong folder."""
@@ -96,6 +97,14 @@ def _read_cluster(content: bytes, file: Path, faults: Faults) -> Network:
     network = cluster.read(content, faults)
     for node in network.nodes:
         _check_secret(Word(node.secret), node.name, file, faults)
+    name, known = network.transport.name, (NATIVE, *TRANSPORTS.names())
+    if not name.startswith("/") and name not in known:
+        faults.error(
+            "unknown transport",
+            got=name,
+            expected=f"{', '.join(known)}, or the path of a Python file",
+            remedy=faults.suggestion(name, known, "install the package that offers it"),
+        )
     return network
 
 

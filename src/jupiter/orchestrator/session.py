@@ -167,8 +167,9 @@ class Session:
                     bandwidth if bandwidth != float("inf") else 0.0,
                     latency_s,
                     is_data=link is not None,
-                    transport=self._settings.transport,
-                    options=self._settings.transport_options,
+                    transport=self.network.transport.name,
+                    options=dict(self.network.transport.options),
+                    bodies_max=self.network.transport.bodies_max,
                 )
             )
         return tuple(peers)

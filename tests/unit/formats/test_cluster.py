@@ -43,6 +43,30 @@ def test_links_are_given_or_default() -> None:
     assert network.homes[0].name == "home"
 
 
+def test_transport_has_options_of_its_own_and_is_written_back() -> None:
+    text = DEMO + '[transport]\nname = "scp"\nbodies = 2\nuser = "me"\nport = "2222"\n'
+    network = cluster.parse(text).value
+    transport = network.transport
+    assert (transport.name, transport.bodies_max) == ("scp", 2)
+    assert transport.options == {"user": "me", "port": "2222"}
+    assert cluster.parse(cluster.dumps(network)).value == network
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ('name = "tools/move.py"', "the path of a transport is not absolute"),
+        ("bodies = 0", "key 'bodies' has a value that it cannot have (got 0"),
+        ('bodies = "4"', "key 'bodies' has a value that it cannot have"),
+        ("port = 22", "key 'port' has a value that it cannot have (got 22; expected text"),
+    ],
+)
+def test_transport_that_cannot_be(line: str, says: str) -> None:
+    with pytest.raises(InputError) as told:
+        cluster.parse(f"{DEMO}[transport]\n{line}\n")
+    assert says in str(told.value)
+
+
 def test_without_defaults_only_written_links_are_there() -> None:
     text = '[[node]]\nname = "a"\n[[node]]\nname = "b"\n[[link]]\nsource = "a"\ntarget = "b"\n'
     parsed = cluster.parse(text)
