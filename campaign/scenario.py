@@ -119,7 +119,7 @@ def make(seed: int) -> Scenario:
     nodes = [NodeId(f"n{k}") for k in range(2 + int(draw.random() * 4))]
     late = tuple(nodes[-1:]) if len(nodes) > 2 and draw.random() < 0.15 else ()
     first = [node for node in nodes if node not in late]
-    plans = _graph(draw, nodes)
+    plans = _graph(draw, nodes, stream(seed, "scatters"))
     level: Level = pick(draw, ("hop", "hop", "ingress", "ingress", "none"))
     names = [plan.name for plan in plans]
     items = 3 + int(draw.random() * 6)
@@ -160,7 +160,7 @@ def make(seed: int) -> Scenario:
     )
 
 
-def _graph(draw: Stream, nodes: list[NodeId]) -> tuple[TaskPlan, ...]:
+def _graph(draw: Stream, nodes: list[NodeId], scatters: Stream) -> tuple[TaskPlan, ...]:
     """Return a chain, a diamond, fan-outs that scatter, two sinks, or layers at random."""
     kinds = ("chain", "diamond", "diamond", "scatter", "wide scatter", "two sinks", "layers")
     kind = pick(draw, kinds)
@@ -184,6 +184,15 @@ def _graph(draw: Stream, nodes: list[NodeId]) -> tuple[TaskPlan, ...]:
         for k in range(4 + int(draw.random() * 5)):
             before = list(parents)[-4:]
             parents[f"t{k}"] = tuple(n for n in before if draw.random() < 0.5)
+    scattering = {"b"} if "scatter" in kind else set()
+    if scatters.random() < 0.1:  # two that scatter, one behind the other or side by side
+        parents = {"a": (), "b": ("a",), "c": ("b",), "d": ("b",), "e": ("a",)}
+        if scatters.random() < 0.5:
+            parents |= {"f": ("c",), "g": ("c",), "h": ("f", "g")}
+            scattering = {"b", "c"}
+        else:
+            parents |= {"f": ("e",), "g": ("e",)}
+            scattering = {"b", "e"}
     children = {name: [c for c, ps in parents.items() if name in ps] for name in parents}
     plans = []
     for rank, (name, above) in enumerate(parents.items()):
@@ -193,7 +202,7 @@ def _graph(draw: Stream, nodes: list[NodeId]) -> tuple[TaskPlan, ...]:
                 name=TaskId(name),
                 parents=tuple(map(TaskId, above)) or (INGRESS,),
                 children=tuple(map(TaskId, children[name])) or (SINK,),
-                is_scatter="scatter" in kind and name == "b",
+                is_scatter=name in scattering,
                 rank=rank,
                 cores=1 + int(draw.random() * 1.2),
                 retries=3,

@@ -46,6 +46,8 @@ _ALL: tuple[Bug, ...] = (
     sink.commit_not_shown,
     sink.partial_commit,
     sink.batch_torn,
+    sink.batch_overtakes,
+    sink.batch_not_parked,
     sink.order_ignored,
     sink.names_collide,
     ingress.nothing_sent_again,

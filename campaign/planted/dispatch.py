@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from campaign.planted.bug import Patch, planted
-from jupiter.control import dispatch
+from jupiter.control import attempts, dispatch
 from jupiter.control.executions import Execution, State
 from jupiter.model import actions as act
 from jupiter.model import records as rec
@@ -15,7 +15,7 @@ from jupiter.model import records as rec
 
 @planted("outputs leave before their election is written down")
 def no_election() -> list[Patch]:
-    real = dispatch.Dispatcher._elect
+    real = attempts.Attempts._elect
 
     def elect(self: Any, execution: Execution, *rest: Any) -> Any:
         actions = real(self, execution, *rest)
@@ -24,7 +24,7 @@ def no_election() -> list[Patch]:
         sends = self._follow(execution) if not self._tasks[execution.task].plan.is_scatter else []
         return [*sends, *actions]
 
-    return [(dispatch.Dispatcher, "_elect", elect)]
+    return [(attempts.Attempts, "_elect", elect)]
 
 
 @planted("elections are forgotten by a restart")
@@ -50,7 +50,7 @@ def nothing_sent_after_restart() -> list[Patch]:
 
 @planted("attempts that a crash cut short are not begun again")
 def cut_short_for_ever() -> list[Patch]:
-    real = dispatch.Dispatcher._queue
+    real = attempts.Attempts._queue
 
     def queue(self: Any, execution: Execution) -> None:
         if (
@@ -61,7 +61,7 @@ def cut_short_for_ever() -> list[Patch]:
         ):
             real(self, execution)
 
-    return [(dispatch.Dispatcher, "_queue", queue)]
+    return [(attempts.Attempts, "_queue", queue)]
 
 
 @planted("items in an incomplete batch count as in flight")
@@ -85,8 +85,8 @@ def twice_is_twice() -> list[Patch]:
 
     return [
         (dispatch.Dispatcher, "_arrived", arrived),
-        (dispatch.Dispatcher, "has_seen", seen),
-        (dispatch.Dispatcher, "wants", lambda self, delivery: True),
+        (attempts.Attempts, "has_seen", seen),
+        (attempts.Attempts, "wants", lambda self, delivery: True),
     ]
 
 
@@ -110,7 +110,7 @@ def lineage_ignored() -> list[Patch]:
 
 @planted("inputs are not stored again where an older epoch had used some of them")
 def inputs_not_stored() -> list[Patch]:
-    real = dispatch.Dispatcher.wants
+    real = attempts.Attempts.wants
 
     def wants(self: Any, delivery: Any) -> bool:
         execution = self._executions.get((delivery.target, delivery.item))
@@ -119,43 +119,43 @@ def inputs_not_stored() -> list[Patch]:
             return False
         return bool(real(self, delivery))
 
-    return [(dispatch.Dispatcher, "wants", wants)]
+    return [(attempts.Attempts, "wants", wants)]
 
 
 @planted("a failed attempt is the last")
 def no_retry() -> list[Patch]:
-    real = dispatch.Dispatcher._failed
+    real = attempts.Attempts._failed
 
     def failed(self: Any, event: Any) -> Any:
         return real(self, msgspec.structs.replace(event, is_final=True))
 
-    return [(dispatch.Dispatcher, "_failed", failed)]
+    return [(attempts.Attempts, "_failed", failed)]
 
 
 @planted("a task that always fails is tried for ever")
 def endless_retry() -> list[Patch]:
-    real = dispatch.Dispatcher._failed
+    real = attempts.Attempts._failed
 
     def failed(self: Any, event: Any) -> Any:
         self._executions[event.task, event.item].failures = 0
         return real(self, event)
 
-    return [(dispatch.Dispatcher, "_failed", failed)]
+    return [(attempts.Attempts, "_failed", failed)]
 
 
 @planted("an attempt that hangs is waited for")
 def no_timeout() -> list[Patch]:
-    real = dispatch.Dispatcher._due
+    real = attempts.Attempts._due
 
     def due(self: Any, timer: Any) -> Any:
         return real(self, timer) if timer.kind != "timeout" else []
 
-    return [(dispatch.Dispatcher, "_due", due)]
+    return [(attempts.Attempts, "_due", due)]
 
 
 @planted("a killed attempt keeps its core")
 def core_lost() -> list[Patch]:
-    real = dispatch.Dispatcher._due
+    real = attempts.Attempts._due
 
     def due(self: Any, timer: Any) -> Any:
         free = self._free_cores
@@ -164,7 +164,7 @@ def core_lost() -> list[Patch]:
             self._free_cores = free
         return actions
 
-    return [(dispatch.Dispatcher, "_due", due)]
+    return [(attempts.Attempts, "_due", due)]
 
 
 @planted("outputs that cannot be read are kept, and sent")
@@ -188,23 +188,23 @@ def lost_input_executed() -> list[Patch]:
 
 @planted("an attempt that a full disk ended counts")
 def full_disk_counted() -> list[Patch]:
-    real = dispatch.Dispatcher._failed
+    real = attempts.Attempts._failed
 
     def failed(self: Any, event: Any) -> Any:
         return real(self, msgspec.structs.replace(event, is_ours=False))
 
-    return [(dispatch.Dispatcher, "_failed", failed)]
+    return [(attempts.Attempts, "_failed", failed)]
 
 
 @planted("a restart counts attempts that a full disk ended among those that killed the agent")
 def full_disk_counted_later() -> list[Patch]:
-    real = dispatch.Dispatcher._run
+    real = attempts.Attempts._run
 
     def run(self: Any, execution: Execution, *rest: Any) -> Any:
         execution.is_excused = False
         return real(self, execution, *rest)
 
-    return [(dispatch.Dispatcher, "_run", run)]
+    return [(attempts.Attempts, "_run", run)]
 
 
 @planted("the beginning of an attempt, written late, undoes its end")

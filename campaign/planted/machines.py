@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from campaign.planted.bug import Patch, planted
-from jupiter.control import knowledge, machines
+from jupiter.control import intake, knowledge, machines
 from jupiter.model import actions as act
 from jupiter.model import events as ev
 from jupiter.model import records as rec
@@ -111,7 +111,7 @@ def lost_in_same_epoch() -> list[Patch]:
 
 @planted("no new epoch begins when home has lost files")
 def lost_without_epoch() -> list[Patch]:
-    real = machines.Machines._lost
+    real = intake.Intake._lost
 
     def lost(self: Any, record: rec.Lost) -> None:
         if self.members is None:
@@ -119,12 +119,12 @@ def lost_without_epoch() -> list[Patch]:
         else:
             self._lose(record)
 
-    return [(machines.Machines, "_lost", lost)]
+    return [(intake.Intake, "_lost", lost)]
 
 
 @planted("words that speak of lost files are said again")
 def lost_words_kept() -> list[Patch]:
-    real = machines.Machines._lose
+    real = intake.Intake._lose
 
     def lose(self: Any, record: rec.Lost) -> None:
         begin = self.outbox.begin
@@ -132,12 +132,12 @@ def lost_words_kept() -> list[Patch]:
         real(self, record)
         self.outbox.begin = begin
 
-    return [(machines.Machines, "_lose", lose)]
+    return [(intake.Intake, "_lose", lose)]
 
 
 @planted("what was taken in while files were found lost stays on the disk")
 def unused_inputs_kept() -> list[Patch]:
-    return [(machines.Machines, "_drop_unused", lambda self, delivery: None)]
+    return [(intake.Intake, "_drop_unused", lambda self, delivery: None)]
 
 
 @planted("losses are not written down")

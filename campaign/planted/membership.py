@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from campaign.planted.bug import Patch, planted
-from jupiter.control import machines, membership
+from jupiter.control import intake, membership
 
 
 @planted("a lost node is never missed")
@@ -22,7 +22,7 @@ def lease_for_ever() -> list[Patch]:
 
 @planted("a node that forgot everything goes on as if nothing was")
 def incarnation_ignored() -> list[Patch]:
-    real = machines.Machines._take_up
+    real = intake.Intake._take_up
 
     def take_up(self: Any, view: Any) -> Any:
         began = real(self, view)
@@ -35,7 +35,7 @@ def incarnation_ignored() -> list[Patch]:
         known = self._view.members.get(name, word.incarnation)
         return beat(self, name, msgspec.structs.replace(word, incarnation=known), now)
 
-    return [(machines.Machines, "_take_up", take_up), (membership.Membership, "beat", beaten)]
+    return [(intake.Intake, "_take_up", take_up), (membership.Membership, "beat", beaten)]
 
 
 @planted("home begins no new epoch after a restart")

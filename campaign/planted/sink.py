@@ -89,6 +89,32 @@ def batch_torn() -> list[Patch]:
     return [(sink.Sink, "_group", group)]
 
 
+@planted("a batch ends before an item in front of it, whose end decides what is in the batch")
+def batch_overtakes() -> list[Patch]:
+    def with_others(self: Any, first: int) -> list[int]:
+        group, todo = {first}, [first]
+        while todo:
+            for delivery in self._cover[todo.pop()].values():
+                todo += [o for o in delivery.origins if o not in group and o not in self.ending]
+                group.update(todo)
+            if not group.issubset(self._complete):
+                return []
+        return sorted(group)
+
+    return [(sink.Sink, "_with_others", with_others)]
+
+
+@planted("complete items that wait for others of their batch count as in flight")
+def batch_not_parked() -> list[Patch]:
+    real = sink.Sink._arrived
+
+    def arrived(self: Any, delivery: Any) -> Any:
+        actions = real(self, delivery)
+        return [a for a in actions if self._is_ordered or not isinstance(a, act.Park)]
+
+    return [(sink.Sink, "_arrived", arrived)]
+
+
 @planted("order was asked for and nobody cares")
 def order_ignored() -> list[Patch]:
     real = sink.Sink.__init__

@@ -122,6 +122,14 @@ def test_parked_items_make_room_only_behind_a_held_one() -> None:
     assert accepted(tell(machine, ev.Held((0,)))) == [2, 3]
 
 
+def test_parked_items_make_room_behind_a_held_one_that_is_not_the_first() -> None:
+    machine = ingress(in_flight_max=2)
+    offer(machine, 4)
+    assert accepted(tell(machine, ev.Held((1,)))) == [2]
+    assert tell(machine, ev.Parked((2,))) == []  # item 0 is under way, and may free it
+    assert accepted(tell(machine, ev.Parked((0,)))) == [3]
+
+
 def test_limit_below_one_is_refused() -> None:
     with pytest.raises(ValueError, match="at least 1"):
         ingress(in_flight_max=0)

@@ -144,15 +144,44 @@ def test_batch_ends_all_its_items_together() -> None:
 
 def test_batch_waits_until_all_its_items_are_complete() -> None:
     machine = Sink((A, B))
-    assert arrive(machine, result(A, 0, "x", origins=(0, 1)), result(B, 0)) == []
+    assert not commits(arrive(machine, result(A, 0, "x", origins=(0, 1)), result(B, 0)))
     assert ended(arrive(machine, result(B, 1))) == [[0, 1]]
 
 
 def test_items_of_overlapping_batches_end_together() -> None:
     machine = Sink((A, B))
     first = [result(A, 0, "x", origins=(0, 1)), result(B, 1, "y", origins=(1, 2)), result(B, 0)]
-    assert arrive(machine, *first) == []
+    assert not commits(arrive(machine, *first))
     assert ended(arrive(machine, result(A, 2))) == [[0, 1, 2]]
+
+
+def test_batch_does_not_end_before_the_items_in_front_of_it() -> None:
+    machine = Sink((A,))
+    assert not commits(arrive(machine, result(A, 2, "x", origins=(2, 3))))
+    assert ended(arrive(machine, result(A, 1))) == [[1]]
+    assert ended(arrive(machine, result(A, 0))) == [[0], [2, 3]]
+
+
+def test_rest_that_makes_no_batch_does_not_end_before_the_items_in_front_of_it() -> None:
+    machine = Sink((A,))
+    assert not commits(arrive(machine, result(A, 1, outcome="failed", origins=(1,))))
+    assert ended(arrive(machine, result(A, 0))) == [[0], [1]]
+
+
+def test_batch_ends_with_the_items_between_its_own() -> None:
+    machine = Sink((A, B))
+    first = [result(B, seq) for seq in range(4)] + [result(A, 0, "x", origins=(0, 3))]
+    assert not commits(arrive(machine, *first))
+    assert ended(arrive(machine, result(A, 1, "y", origins=(1, 2)))) == [[0, 1, 2, 3]]
+
+
+def test_items_of_a_lost_epoch_are_in_no_batch_that_ended() -> None:
+    machine = Sink((A,))
+    # In epoch 1 item 1 made the batch of item 0 complete; in epoch 2 item 2 does that instead.
+    arrive(machine, result(A, 2, outcome="failed", origins=(2,)))
+    machine.step(ev.Began(View(2, {}, {}), True, Numbers()), 0.0)
+    again = [result(A, 1, outcome="failed", epoch=2), result(A, 0, "x", origins=(0, 2), epoch=2)]
+    assert ended(arrive(machine, *again)) == [[1], [0, 2]]
 
 
 def test_item_that_waits_for_its_batch_is_in_nobodys_way() -> None:
@@ -177,6 +206,12 @@ def test_complete_item_that_waits_for_earlier_ones_is_parked() -> None:
     assert arrive(machine, result(A, 1)) == [act.Park((1,))]
     actions = arrive(machine, result(A, 0))
     assert not [a for a in actions if isinstance(a, act.Park)]
+
+
+def test_complete_item_that_waits_for_others_of_its_batch_is_parked() -> None:
+    machine = Sink((A, B))
+    batch = result(A, 0, "x", origins=(0, 1))
+    assert arrive(machine, batch, result(B, 1)) == [act.Park((1,))]
 
 
 def test_incomplete_item_is_not_parked() -> None:

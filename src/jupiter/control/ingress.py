@@ -19,7 +19,7 @@ class Ingress:
 
     At most `in_flight_max` items are under way at once, so every queue of the stream is bounded by
     it. Items that wait in an incomplete batch do not count, as only further items can free them;
-    neither do those that are complete and wait, for the sake of order, behind such an item.
+    neither do those that are complete and wait for such an item before they end.
     An item is kept, and sent again in every new epoch, until its results are visible.
 
     Args:
@@ -74,8 +74,12 @@ class Ingress:
     def in_flight(self) -> int:
         """Items that count against the limit."""
         count = len(self._accepting) + len(self._open) - len(self._held)
-        if self._parked and self.settled.mark in self._held:
-            count -= sum(1 for seq in self._parked if seq not in self._held)
+        if self._parked:
+            first = self.settled.mark  # of those that are not complete
+            while first in self._parked or first in self.settled:
+                first += 1
+            if first in self._held:
+                count -= sum(1 for seq in self._parked if seq not in self._held)
         return count
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from jupiter.control.config import NodeConfig
-from jupiter.control.machines import Machines
+from jupiter.control.intake import Intake
 from jupiter.model import actions as act
 from jupiter.model import events as ev
 from jupiter.model import records as rec
@@ -14,7 +14,7 @@ from jupiter.model.ids import INGRESS, SINK, ItemId, TaskId
 __all__ = ["Node", "NodeConfig"]
 
 
-class Node(Machines):
+class Node(Intake):
     """One node of one stream."""
 
     # -- from outside --------------------------------------------------------------------------

@@ -18,7 +18,9 @@ class Sink:
 
     An item has ended when each of the sink tasks has made a delivery that covers it, all in one
     epoch. Only then its results become visible, together; so no result of an abandoned epoch is
-    ever seen beside one of a later. Items that share a batch end together.
+    ever seen beside one of a later. Items that share a batch end together, and a batch never ends
+    before an item in front of its last: how that item fares decides which items are in the batch,
+    and in a new epoch it may fare otherwise.
 
     Args:
         sinks: The tasks whose outputs are results.
@@ -80,32 +82,39 @@ class Sink:
             if not group:
                 break
             actions.append(self._commit(group))
-        if self._is_ordered:
-            parked = tuple([origin for origin in delivery.origins if origin in self._complete])
-            if parked:
-                actions.append(act.Park(parked))
+        parked = tuple([origin for origin in delivery.origins if origin in self._complete])
+        if parked:
+            actions.append(act.Park(parked))
         return actions
 
     def _group(self) -> list[int]:
-        """Return items that can end now: complete, and with all that share a batch with them."""
+        """Return items that can end now: complete, and with all that must end with them."""
         for first in sorted(self._complete):
             if self._is_ordered and first != self.ending.mark:
                 return []
-            group = {first: None}
-            todo = [first]
-            while todo:
-                for delivery in self._cover[todo.pop()].values():
-                    for origin in delivery.origins:
-                        if origin not in group and origin not in self.ending:
-                            group[origin] = None
-                            todo.append(origin)
-                if any(origin not in self._complete for origin in group):
-                    break
-            else:
-                return sorted(group)
-            if self._is_ordered:
-                return []
+            group = self._with_others(first)
+            if group or self._is_ordered:
+                return group
         return []
+
+    def _with_others(self, first: int) -> list[int]:
+        """Return an item and all that must end with it; none where one of them is not complete.
+
+        With a batch, these are all items up to its last, so the first of all has to be among them.
+        """
+        group: list[int] = []
+        seq = last = first
+        while seq <= last:
+            if seq not in self.ending:
+                if seq not in self._complete:
+                    return []
+                group.append(seq)
+                batches = [each.origins for each in self._cover[seq].values() if each.scope]
+                if batches and first != self.ending.mark:
+                    return []
+                last = max([last, *map(max, batches)])
+            seq += 1
+        return group
 
     def _commit(self, group: list[int]) -> act.Action:
         named: dict[tuple[TaskId, ItemId], tuple[Delivery, tuple[str, ...]]] = {}

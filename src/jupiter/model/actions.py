@@ -175,7 +175,7 @@ class Expect(msgspec.Struct, frozen=True):
 
 
 class Park(msgspec.Struct, frozen=True):
-    """Tell the ingress that complete items wait for earlier ones."""
+    """Tell the ingress that complete items wait for others, to end after or with them."""
 
     origins: tuple[int, ...]
 

@@ -172,7 +172,7 @@ class Held(msgspec.Struct, frozen=True):
 
 
 class Parked(msgspec.Struct, frozen=True):
-    """Items are complete and wait for earlier ones, as order was asked for."""
+    """Items are complete and wait for others, to end after or with them."""
 
     origins: tuple[int, ...]
 
