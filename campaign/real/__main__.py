@@ -16,8 +16,8 @@ from rich.table import Table
 from campaign.__main__ import KINDS as VERDICTS
 from campaign.__main__ import REAL_RESULTS, REPORT, RESULTS, note
 from campaign.__main__ import report as write_report
+from campaign.real.canaries import CANARIES, fitting
 from campaign.real.kinds import KINDS, make
-from campaign.real.naive import CANARIES
 from campaign.real.pool import Answer, deal, install_missing, play_all, reason_to_skip
 from jupiter.aio.clock import monotonic_s
 
@@ -159,8 +159,8 @@ def planted(
     _check()
     found: dict[str, object] = {}
     for bug in bugs.split(",") if bugs else CANARIES:
-        fault = CANARIES[bug]
-        asked = [(fault, seed) for seed in range(trials)]
+        asked = fitting(bug, trials)
+        fault = CANARIES[bug].fault
         answers = play_all(asked, jobs, bug=bug, until=lambda each: bool(each["kinds"]))
         bad = [each for each in answers if each["kinds"]]
         first = min(bad, key=lambda each: int(each["seed"])) if bad else None
@@ -169,6 +169,7 @@ def planted(
         found[bug] = {
             "fault": fault,
             "seed": first["seed"] if first else None,
+            "needed": asked.index((fault, first["seed"])) + 1 if first else None,
             "how": first["kinds"][0] if first else "",
         }
     if results is not None:

@@ -180,6 +180,16 @@ def _between_result_and_mark(draw: Stream, base: Base) -> None:
     base["failpoints"] = {HOME: f"{pick(draw, names)}:{1 + int(25 * draw.random())}"}
 
 
+def _slow_disk(draw: Stream, base: Base) -> None:
+    """An agent is killed; or home's, when others know of what its disk has not taken yet."""
+    if base["seed"] % 2:
+        _adding_durable(("kill",), 1, wrap=("slow-sync",))(draw, base)
+        return
+    base |= {"level": "ingress", "in_flight_max": 16, "interval_s": 0.02, "items": 20}
+    base["failpoints"] = {HOME: f"facts.acknowledged:{1 + base['seed'] // 2 % 3}"}
+    base["wrap"] = ("crawling-sync",)
+
+
 def _task_dies(draw: Stream, base: Base) -> None:
     how = pick(draw, ("SIGKILL", "SIGSEGV", "SIGABRT", "1", "77", "255", "memory"))
     name = pick(draw, list(base["parents"]))
@@ -333,7 +343,7 @@ KINDS: dict[str, Kind] = {
         8,
         _damage("mess", times=2),
     ),
-    "F36": Kind("disks are slow to sync", 3, _adding_durable(("kill",), 1, wrap=("slow-sync",))),
+    "F36": Kind("disks are slow to sync", 4, _slow_disk),
     "F44": Kind("everything comes at once, and one node is slow", 3, _burst),
     "F46": Kind("an item kills the process of every attempt", 4, _poison),
 }

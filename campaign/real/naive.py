@@ -13,24 +13,32 @@ import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 
-from campaign.planted import BUGS, with_bug
+from campaign.planted import with_bug
 from jupiter.agent import journal
 from jupiter.agent.__main__ import main
 from jupiter.aio import channel, dial
 
 SYNC_S = 0.03
+CRAWL_S = 0.6
+"""Longer than it takes until home hears what an agent has told."""
 TINY_BYTES = 1 << 13
 
 
+def _slowly(sync: Callable[[int], None], seconds: float) -> Callable[[int], None]:
+    def wait(fd: int) -> None:
+        select.select([], [], [], seconds)
+        sync(fd)
+
+    return wait
+
+
 def _slow_sync() -> None:
-    def slowly(sync: Callable[[int], None]) -> Callable[[int], None]:
-        def wait(fd: int) -> None:
-            select.select([], [], [], SYNC_S)
-            sync(fd)
+    os.fsync = _slowly(os.fsync, SYNC_S)  # type: ignore[assignment]
+    os.fdatasync = _slowly(os.fdatasync, SYNC_S)  # type: ignore[assignment]
 
-        return wait
 
-    os.fsync, os.fdatasync = slowly(os.fsync), slowly(os.fdatasync)  # type: ignore[assignment]
+def _crawling_sync() -> None:
+    os.fdatasync = _slowly(os.fdatasync, CRAWL_S)  # type: ignore[assignment]
 
 
 def _tiny_journal() -> None:
@@ -53,31 +61,12 @@ def allow_plain() -> None:
 
 CHANGES: dict[str, tuple[str, Callable[[], None]]] = {
     "slow-sync": ("every sync takes long", _slow_sync),
+    "crawling-sync": ("every sync of a journal takes very long", _crawling_sync),
     "tiny-journal": ("journals are compacted early", _tiny_journal),
     "plain": ("connections are not encrypted", allow_plain),
     "no-sync": ("nothing is synced", _no_sync),
     "no-journal": ("acknowledged, but never written down", _no_journal),
 }
-
-CANARIES: dict[str, str] = {
-    "join-by-arrival": "F13",
-    "delete-on-send": "F21",
-    "no-retry": "F03",
-    "endless-retry": "F46",
-    "lease-for-ever": "F01",
-    "names-collide": "F44",
-    "window-ignored": "F44",
-    "order-ignored": "F13",
-    "lineage-ignored": "F09",
-    "no-sync": "F32",
-    "no-journal": "F05",
-    "no-new-epoch": "F05",
-    "sink-forgets": "F05",
-    "accept-before-sync": "F05",
-}
-"""Bugs that trials must find, and the fault that shows each."""
-
-WHAT = {name: BUGS[name].what if name in BUGS else CHANGES[name][0] for name in CANARIES}
 
 
 def start(*names: str) -> None:

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from campaign.real.canaries import WHAT
 from campaign.real.kinds import KINDS
-from campaign.real.naive import WHAT
 from jupiter.aio.failpoints import NAMES
 
 Entry = dict[str, Any]
@@ -103,6 +103,6 @@ def _planted(entry: Entry) -> str:
         "|---|---|---|---|",
     ]
     for name, each in entry["bugs"].items():
-        needed = "**not found**" if each["seed"] is None else str(each["seed"] + 1)
+        needed = "**not found**" if each["needed"] is None else str(each["needed"])
         lines.append(f"| {WHAT.get(name, name)} | {each['fault']} | {needed} | {each['how']} |")
     return "\n".join(lines) + "\n"

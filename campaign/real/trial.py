@@ -299,7 +299,7 @@ def _history(
     planned.update(f"task {w['dies']}" for w in trial.ways.values() if w.get("dies"))
     planned.update(f"at {name.partition(':')[0]}" for name in trial.failpoints.values())
     planned.update(trial.detour[1:2])
-    slow = Counter({"slow-sync"} & set(trial.wrap))
+    slow = Counter({"slow-sync", "crawling-sync"} & set(trial.wrap))
     planned.update(slow)
     happened = injected + (slow if watch.streamed else Counter())
     if trial.failpoints:  # it is this that the trial is about

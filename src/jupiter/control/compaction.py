@@ -26,14 +26,14 @@ def weigh(records: Sequence[rec.Record]) -> list[Worth]:
 
     A node that is restored from what is kept is in the same state as one restored from all. Views
     are all kept, as what came under one is read under it; so are the ends of items, which say which
-    names are taken.
+    names are taken. Inputs are kept until their results are shown: those may turn out to be damaged.
     """
     settled = _settled(records)
     shown = {record.number for record in records if isinstance(record, rec.Published)}
-    decided = {
+    ended = {
         ending.seq
         for record in records
-        if isinstance(record, rec.Committed)
+        if isinstance(record, rec.Committed) and record.number in shown
         for ending in record.endings
     }
     open_keys: set[tuple[TaskId, ItemId]] = set()
@@ -50,7 +50,7 @@ def weigh(records: Sequence[rec.Record]) -> list[Worth]:
             case rec.Taken(delivery):
                 worth = Worth.ALL if _is_open(delivery, settled) else Worth.NOTHING
             case rec.Accepted():
-                worth = Worth.RECORD if record.seq in decided else Worth.ALL
+                worth = Worth.RECORD if record.seq in ended else Worth.ALL
             case rec.Started(task, item) | rec.Elected(task, item):
                 worth = Worth.ALL if (task, item) in open_keys else Worth.NOTHING
             case rec.Assigned(last=seq):

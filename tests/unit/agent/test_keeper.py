@@ -17,7 +17,7 @@ from jupiter.model import actions as act
 from jupiter.model import events as ev
 from jupiter.model import records as rec
 from jupiter.model.ids import INGRESS, SINK, ItemId, TaskId, item_id
-from jupiter.model.items import Delivery, Part
+from jupiter.model.items import Delivery, Part, PartRef
 from jupiter.model.view import Numbers
 
 from .conftest import turns
@@ -187,11 +187,12 @@ async def test_harmed_large_file_cannot_be_mended(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("harm", ["gone", "damaged"])
 async def test_large_results_that_are_damaged_are_left_out(tmp_path: Path, harm: str) -> None:
-    """They are made again; the record must not come back at the restart after the next."""
+    """They are made again, of the inputs; the record must not come back at any later restart."""
     life = Life(tmp_path / "run", None)
+    accepted = life.accepted(LARGE, 2)
     sound, bad = life.committed(1, LARGE), life.committed(2, LARGE, LARGE)
     other = life.taken(SMALL, 99)
-    await life.persist(sound, bad, other)
+    await life.persist(accepted, sound, bad, other)
     (path,) = life.spool.input_paths(bad.results[1][0])
     if harm == "gone":
         Path(path).unlink()
@@ -199,13 +200,15 @@ async def test_large_results_that_are_damaged_are_left_out(tmp_path: Path, harm:
         Path(path).write_bytes(LARGE[:-1] + b"?")
     life.keeper.close()
     again = Life(tmp_path / "run", None)
-    assert again.recovered.records == [sound, other]
+    assert again.recovered.records == [accepted, sound, other]
     assert len(again.recovered.notes) == 1
     assert not again.recovered.is_damaged
+    (path,) = again.spool.paths_of([PartRef(item_id(2), INGRESS, accepted.parts[0])]) or ("",)
+    assert Path(path).read_bytes() == LARGE
     assert Path(again.spool.input_paths(other.delivery)[0]).read_bytes() == SMALL
     again.keeper.close()
     third = Life(tmp_path / "run", None)
-    assert third.recovered.records == [sound, other]
+    assert third.recovered.records == [accepted, sound, other]
     assert third.recovered.notes == []
     third.keeper.close()
 

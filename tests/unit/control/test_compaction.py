@@ -47,9 +47,14 @@ CASES: dict[str, tuple[list[rec.Record], list[Worth]]] = {
         [NOTHING, RECORD],
     ),
     "views are kept": ([rec.Seen(View(k, {}, {})) for k in (1, 2)], [RECORD, RECORD]),
-    "files of an accepted input are kept until its end is decided": (
-        [rec.Accepted(0, "f", (PART,)), rec.Accepted(1, "g", (PART,)), committed(1, 0)],
-        [RECORD, ALL, ALL],
+    "files of an accepted input are kept until its results are shown": (
+        [
+            *(rec.Accepted(k, "f", (PART,)) for k in range(3)),
+            committed(1, 0),
+            committed(2, 1),
+            rec.Published(1),
+        ],
+        [RECORD, ALL, ALL, RECORD, ALL, RECORD],
     ),
     "files of results are kept until they are shown": (
         [committed(1, 0), committed(2, 1), rec.Published(1)],
