@@ -26,7 +26,7 @@ def weigh(records: Sequence[rec.Record]) -> list[Worth]:
 
     A node that is restored from what is kept is in the same state as one restored from all. Views
     are all kept, as what came under one is read under it; so are the ends of items, which say which
-    names are taken. Inputs are kept until their results are shown: those may turn out to be damaged.
+    names are taken. Inputs are kept until their results are shown, as those may be damaged.
     """
     settled = _settled(records)
     shown = {record.number for record in records if isinstance(record, rec.Published)}
