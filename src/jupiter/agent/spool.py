@@ -28,7 +28,7 @@ from jupiter.model.items import Delivery, Part, PartRef
 COPY_BYTES = 1 << 18
 """Bytes copied at a time."""
 
-MEMORY_FILE_BYTES = 1 << 18
+MEMORY_FILE_BYTES = 1 << 20
 """Larger files go to the disk: it takes them as quickly, and memory is for many small ones."""
 MEMORY_MARK = "*"
 """Before the names of folders in memory, in the journal."""
