@@ -7,7 +7,6 @@ import os
 import shutil
 import traceback
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
@@ -17,10 +16,10 @@ import psutil
 from jupiter.agent import metrics
 from jupiter.agent.cells import Cells, find_trees
 from jupiter.agent.environments import Environments
-from jupiter.agent.identity import OWNER, PEERS, Home, write_safely
-from jupiter.agent.link import PeerLink
+from jupiter.agent.identity import OWNER, Home
 from jupiter.agent.outgoing import Outgoing
 from jupiter.agent.owner import Owner
+from jupiter.agent.peers import Peers
 from jupiter.agent.receiving import Discard, OneFile
 from jupiter.agent.run import AgentRun
 from jupiter.agent.runs import Runs
@@ -37,18 +36,12 @@ from jupiter.aio.tls import Identity, Tls
 from jupiter.errors import JupiterError, TaskError, TransferError
 from jupiter.model import events as ev
 from jupiter.model import messages as msg
-from jupiter.model import words
 from jupiter.model.ids import NodeId
 from jupiter.model.profile import ResourceSample
 from jupiter.model.status import NodeStatus
 
 START_S_MAX = 60.0
 """How long a new agent waits for home for the first time."""
-PROBE_S_MAX = 60.0
-"""A probe that is not acknowledged by then has failed."""
-_ANSWERS = (words.Ack, words.Status, words.Placed, words.Quote)
-"""These go back the way that the other node's words come in on, where there is one: it is not
-shaped, and there even where the network has no link in this direction."""
 
 
 class AgentConfig(msgspec.Struct, frozen=True):
@@ -115,14 +108,14 @@ class Agent:
         self._tls = Tls(config.identity) if config.identity is not None else None
         self._data = Path(config.data_dir).absolute()
         self._books = Books(config.node, config.cores, self._data)
+        owner = Owner(self.on_message, self._connected, self._broken, self._damaged, self._gone)
+        self._peers = Peers(
+            config.node, self._token, self._tls, self._data, self._books.traffic, owner
+        )
         self._server: asyncio.Server | None = None
         self._scraped: asyncio.Server | None = None
         self._home: Channel | None = None
         self._channels: set[Channel] = set()
-        self._links: dict[NodeId, PeerLink] = {}
-        self._callers: dict[NodeId, Channel] = {}
-        self._probes: dict[int, asyncio.Future[float]] = {}
-        self._probe_number = 0
         self._jobs: set[asyncio.Task[None]] = set()
         environments = Environments(self._data / "venvs")
         self._house = House(
@@ -161,7 +154,8 @@ class Agent:
         identity.metrics_port = await self._serve_metrics()
         self._disk.save()
         self._log.info("agent.started", port=port, life=identity.life)
-        self._restore()
+        self._peers.restore()
+        self._runs.restore()
         self._wait_for_home(max(START_S_MAX, self._config.orphan_s))
         return port
 
@@ -172,8 +166,7 @@ class Agent:
         for run in self._runs:
             run.stop()
         await self._house.cells.emptied()
-        for link in self._links.values():
-            await link.close()
+        await self._peers.close()
         for server in (self._server, self._scraped):
             if server is not None:
                 server.close()
@@ -207,15 +200,6 @@ class Agent:
         loop = asyncio.get_running_loop()
         self._orphaning = loop.call_later(patience_s, self._on_orphaned)
 
-    # -- after a restart -----------------------------------------------------------------------
-
-    def _restore(self) -> None:
-        """Go on with the runs that an earlier process of this node worked on."""
-        with suppress(OSError, msgspec.MsgspecError):
-            peers = msgspec.json.decode((self._data / PEERS).read_bytes(), type=msg.SetPeers)
-            self._links = self._links_to(peers)
-        self._runs.restore()
-
     def _new_channel(self) -> Channel:
         channel = Channel(self, self._token, self._config.node)
         self._channels.add(channel)
@@ -226,47 +210,37 @@ class Agent:
     def on_message(self, channel: Channel, message: msg.AnyMessage, body: bytes) -> None:
         """Take a word of a peer or an order of home."""
         match message:
-            case msg.Say(run=name):
-                if channel.peer_role == "peer":
-                    self._callers[channel.peer] = channel
-                if body:
-                    self._books.traffic[channel.peer].receive(len(body))
-                run = self._runs.get(name)
-                if run is not None:  # else it was stopped, or is not prepared yet
-                    try:
-                        run.intake.receive(message, body, channel.peer)
-                    except OSError as error:
-                        run.broken(f"node {self._config.node}: {error}")
+            case msg.Say():
+                self._said(channel, message, body)
             case msg.Again(run=name):
                 run = self._runs.get(name)
                 if run is not None:
                     run.tell(ev.Connected(channel.peer))
             case msg.Probe(number=number):
                 channel.send(msg.Got(number, monotonic_s()))
-            case msg.Got() | msg.Spoilt() | msg.Where() | msg.There():
-                self._hear(channel, message)
-            case _ if channel.peer_role == "control":
-                self._from_home(channel, message, body)
-            case _:
-                raise TransferError(f"node {channel.peer} may not say {type(message).__name__}")
-
-    def _hear(
-        self, channel: Channel, message: msg.Got | msg.Spoilt | msg.Where | msg.There
-    ) -> None:
-        match message:
-            case msg.Got(number=number, at_s=at_s):
-                arrival = self._probes.get(number)
-                if arrival is not None and not arrival.done():
-                    arrival.set_result(at_s)
+            case msg.Got() | msg.Spoilt() | msg.There():
+                self._peers.hear(channel.peer, message)
             case msg.Where(run=name, number=number):
                 run = self._runs.get(name)
                 if run is not None:
                     folder = run.intake.arrivals.open(channel.peer, number)
                     channel.send(msg.There(name, number, folder))
-            case msg.There() if channel.peer in self._links:
-                self._links[channel.peer].there(message)
-            case msg.Spoilt() if channel.peer in self._links:
-                self._links[channel.peer].spoilt(message)
+            case _ if channel.peer_role == "control":
+                self._from_home(channel, message, body)
+            case _:
+                raise TransferError(f"node {channel.peer} may not say {type(message).__name__}")
+
+    def _said(self, channel: Channel, message: msg.Say, body: bytes) -> None:
+        if channel.peer_role == "peer":
+            self._peers.called(channel)
+        if body:
+            self._books.traffic[channel.peer].receive(len(body))
+        run = self._runs.get(message.run)
+        if run is not None:  # else it was stopped, or is not prepared yet
+            try:
+                run.intake.receive(message, body, channel.peer)
+            except OSError as error:
+                run.broken(f"node {self._config.node}: {error}")
 
     def on_long_message(self, channel: Channel, message: msg.AnyMessage, size: int) -> BodySink:
         """Return where a long body goes."""
@@ -287,8 +261,7 @@ class Agent:
     def on_closed(self, channel: Channel, reason: str) -> None:
         """Note a lost channel; without home there is nothing left to do."""
         self._channels.discard(channel)
-        if self._callers.get(channel.peer) is channel:
-            del self._callers[channel.peer]
+        self._peers.hung_up(channel)
         if channel is self._home:
             self._home = None
             self.wait_for_home()
@@ -297,21 +270,7 @@ class Agent:
 
     def post(self, node: NodeId, out: Outgoing) -> None:
         """Send a message to another node, as far as the way to it works."""
-        message = out.message
-        if isinstance(message, msg.Again | msg.Spoilt) or (
-            isinstance(message, msg.Say) and isinstance(message.word, _ANSWERS)
-        ):
-            caller = self._callers.get(node)
-            if caller is not None and caller.is_open:
-                caller.send(message)
-                return
-        link = self._links.get(node)
-        is_delivery = isinstance(message, msg.Say) and isinstance(message.word, words.Deliver)
-        if link is None or (is_delivery and not link.is_data):
-            self._broken(f"node {self._config.node} has no link to node {node}")
-            return
-        self._books.traffic[node].send(out.size_bytes)
-        link.post(out)
+        self._peers.post(node, out)
 
     def _damaged(self, name: str, number: int, _reason: str) -> None:
         run = self._runs.get(name)
@@ -350,11 +309,11 @@ class Agent:
                 file.write(memoryview(body))
                 file.done()
             case msg.SetPeers():
-                self._answer(channel, message.id, self._set_peers(message))
+                self._answer(channel, message.id, self._peers.set(message))
             case msg.Prepare():
                 self._answer(channel, message.id, self._runs.prepare(message))
             case msg.ProbeLink():
-                self._answer(channel, message.id, self._probe(message))
+                self._answer(channel, message.id, self._peers.probe(message))
             case msg.TakeSample(id=order):
                 channel.send(msg.Sampled(order, self._sample()))
             case msg.Watch():
@@ -427,47 +386,6 @@ class Agent:
         task = asyncio.ensure_future(job())
         self._jobs.add(task)
         task.add_done_callback(self._jobs.discard)
-
-    async def _set_peers(self, order: msg.SetPeers) -> None:
-        write_safely(self._data / PEERS, msgspec.json.encode(order))
-        old, self._links = self._links, self._links_to(order)
-        for node, link in old.items():
-            if self._links.get(node) is not link:
-                await link.close()
-
-    def _links_to(self, order: msg.SetPeers) -> dict[NodeId, PeerLink]:
-        """Return links to all peers: those that there are, where nothing about them has changed."""
-        same = {
-            peer.node: self._links[peer.node]
-            for peer in order.peers
-            if peer.node in self._links and self._links[peer.node].peer == peer
-        }
-        owner = Owner(self.on_message, self._connected, self._broken, self._damaged, self._gone)
-        return same | {
-            peer.node: PeerLink(peer, self._config.node, self._token, owner, self._tls)
-            for peer in order.peers
-            if peer.node not in same
-        }
-
-    async def _probe(self, order: msg.ProbeLink) -> msg.Probed:
-        link = self._links.get(order.target)
-        if link is None or not link.is_data:
-            raise TransferError(f"node {self._config.node} has no link to node {order.target}")
-        times = []
-        for size in order.sizes:
-            self._probe_number += 1
-            number = self._probe_number
-            arrival = self._probes[number] = asyncio.get_running_loop().create_future()
-            sent_s = monotonic_s()
-            try:
-                link.post(Outgoing(msg.Probe(number, sent_s), size, data=os.urandom(size)))
-                arrived_s = await asyncio.wait_for(arrival, PROBE_S_MAX)
-            except TimeoutError:
-                raise TransferError(f"node {order.target} cannot be reached") from None
-            finally:
-                del self._probes[number]
-            times.append((size, sent_s, arrived_s, monotonic_s()))
-        return msg.Probed(order.id, tuple(times))
 
     # -- for those who look on -----------------------------------------------------------------
 
