@@ -100,7 +100,6 @@ def play(trial: Trial, folder: Path, bug: str = "", limit_s: float = LIMIT_S) ->
             leaks += traces  # else an agent may have been down at the end, and nobody came after it
         heads, damaged = _results(site)
         ends_s = _ends_s(site)
-        is_untouched = len(list(site.inputs.iterdir())) == trial.items and not heads
     leaks += [f"mount {path}" for path in left_mounts() - mounts]
     leaks += [f"network {name}" for name in left_nodes()]
     expected = _expected(trial, site)
@@ -108,8 +107,7 @@ def play(trial: Trial, folder: Path, bug: str = "", limit_s: float = LIMIT_S) ->
     verdict = judge(history, expected)
     verdict = replace(verdict, wrong=(*verdict.wrong, *damaged))
     broken = watch.broken or ("" if watch.has_recalled else _crowd(trial, watch.streamed))
-    may_refuse = bool(trial.failpoints) if is_untouched else trial.may_refuse
-    if watch.broken and may_refuse and "in time" not in watch.broken:
+    if watch.broken and trial.may_refuse and "in time" not in watch.broken:
         verdict, broken = replace(verdict, late=(), lost=(), is_void=False), ""
         injected["refused"] += 1
     logs = {path.stem: path.read_text(errors="replace") for path in site.logs.glob("*.log")}
