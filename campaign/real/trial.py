@@ -95,9 +95,12 @@ def play(trial: Trial, folder: Path, bug: str = "", limit_s: float = LIMIT_S) ->
         watch.run(limit_s)
         injected = watch.injector.done + _marks(site) + _end_proxy(proxy)
         leaks = [*_left_processes(), *_left_files(site)]
-        traces = [*_left_groups(), *(each for node in trial.nodes for each in _left_on(lab, node))]
-        if not watch.injector.has_killed and not trial.failpoints and not watch.broken:
-            leaks += traces  # else an agent may have been down at the end, and nobody came after it
+        groups = _left_groups()
+        if not watch.broken:
+            leaks += groups
+            if not watch.injector.has_killed and not trial.failpoints:
+                # Else an agent may have been down at the end, and nobody came after it.
+                leaks += [each for node in trial.nodes for each in _left_on(lab, node)]
         heads, damaged = _results(site)
         ends_s = _ends_s(site)
     leaks += [f"mount {path}" for path in left_mounts() - mounts]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
 import pytest
 from campaign.real.canaries import CANARIES, fitting
@@ -13,7 +12,12 @@ from campaign.real.pool import install_missing, play_all, reason_to_skip
 ROUNDS_MAX = 6
 """Trials in which nothing happened are replaced so often, each by one of another seed."""
 PART = 8
-"""Trials of one test."""
+"""Trials of one test, so that processes share them evenly."""
+PARTS = [
+    (fault, first, min(first + PART, kind.slice))
+    for fault, kind in KINDS.items()
+    for first in range(0, kind.slice, PART)
+]
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -24,15 +28,8 @@ def labs() -> None:
         pytest.skip(reason)
 
 
-def parts() -> Iterator[tuple[str, int, int]]:
-    """Yield faults and seeds, few enough at a time for processes to share them evenly."""
-    for fault, kind in KINDS.items():
-        for first in range(0, kind.slice, PART):
-            yield fault, first, min(first + PART, kind.slice)
-
-
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize(("fault", "first", "end"), parts())
+@pytest.mark.parametrize(("fault", "first", "end"), PARTS)
 def test_no_promise_is_broken_on_real_processes(fault: str, first: int, end: int) -> None:
     seeds = list(range(first, end))
     for _ in range(ROUNDS_MAX):
