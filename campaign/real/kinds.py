@@ -164,10 +164,12 @@ def _failpoint(draw: Stream, base: Base) -> None:
     base["failpoints"] = {node: f"{name}:{times}"}
     if name.startswith(AFTER_A_LOSS):
         victim = _busy(draw, base)
-        base |= {"items": 80, "interval_s": 0.04, "placement": "static"}
+        is_back = name == "workers.stop"  # that happens when the other one has come back
+        items, until = (160, 0.1) if is_back else (80, 0.3)
+        base |= {"items": items, "interval_s": 0.04, "placement": "static"}
         base["failpoints"] = {each: f"{name}:1" for each in base["cores"] if each != victim}
         base["injections"] = (
-            Injection(kind="kill", node=victim, length_s=0.4, **_moment(draw, base, 0.3)),
+            Injection(kind="kill", node=victim, length_s=0.4, **_moment(draw, base, until)),
         )
     elif name in REBORN:
         base["injections"] = (Injection(kind="kill", node=node, **_moment(draw, base, 0.3)),)

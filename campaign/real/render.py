@@ -21,7 +21,7 @@ decide graph, workload, moments and durability. Processes are killed and stopped
 dropped, connections reset, transfers cut and changed, power cut (a node goes on with a copy of its disk as
 it was at one moment, without what was not synced), disks filled and damaged. Every task writes down which
 executions its inputs came from, so the same oracle sees what was lost, came twice, or was mixed. After each
-trial it also looks for what was left: processes, mounts, namespaces, files. A trial in which nothing of
+trial it also looks for what was left: processes, mounts, namespaces, control groups, files. A trial in which nothing of
 what was planned happened is void. Where data of home itself were damaged, of which there is no second
 copy, a run may say so and end ("refused"), but not go on with them.
 
@@ -84,7 +84,25 @@ def _runs(entries: Sequence[Entry]) -> str:
             f"\nWithout a controlling process, streams flowed at {100 * last['median']:.0f} % of their rate with "
             f"one (median of {last['times']} times)."
         )
+    lines += [f"\n{words}" for words in _sums(same, failed)]
     return "\n".join([*lines, ""])
+
+
+def _sums(entries: Sequence[Entry], failed: Counter[str]) -> list[str]:
+    """Return sentences on what holds over all trials."""
+    found = []
+    cuts = [each for entry in entries if (each := entry["faults"].get("F32"))]
+    times = sum(each["injected"].get("power", 0) for each in cuts)
+    bad = sum(len(each["failed"]) for each in cuts)
+    if times:
+        what = "nothing that had been acknowledged was lost" if not bad else f"{bad} trials failed"
+        found.append(f"The power of a node was cut {times:,} times: {what}.")
+    kinds = "process, mount, namespace, control group or file"
+    if not failed["leaks"]:
+        found.append(f"After no trial was anything left behind: no {kinds}.")
+    else:
+        found.append(f"After {failed['leaks']} trials a {kinds} was left behind.")
+    return found
 
 
 def _words(happened: Counter[str]) -> str:

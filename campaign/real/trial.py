@@ -30,8 +30,8 @@ from jupiter.model.ids import TaskId
 from jupiter.testing.oracle import Effect, History, Verdict, judge
 from jupiter.testing.serial import Expected, expect
 
-GONE_S_MAX = 3.0
-"""Processes that are to end have ended by then."""
+GONE_S_MAX = 15.0
+"""Processes that are to end have ended by then, on a busy machine, too."""
 PROXY_PORT = 900
 DAMAGED = re.compile("is not what was written|cannot be read|has .* bytes, not|no regular file")
 """What an item ends with whose only copy, at home, is damaged."""
@@ -95,12 +95,14 @@ def play(trial: Trial, folder: Path, bug: str = "", limit_s: float = LIMIT_S) ->
         watch.run(limit_s)
         injected = watch.injector.done + _marks(site) + _end_proxy(proxy)
         leaks = [*_left_processes(), *_left_files(site)]
-        traces = [*_left_groups(), *(each for node in trial.nodes for each in _left_on(lab, node))]
-        if not watch.injector.has_killed and not trial.failpoints and not watch.broken:
-            leaks += traces  # else an agent may have been down at the end, and nobody came after it
+        groups = _left_groups()
+        if not watch.broken:
+            leaks += groups
+            if not watch.injector.has_killed and not trial.failpoints:
+                # Else an agent may have been down at the end, and nobody came after it.
+                leaks += [each for node in trial.nodes for each in _left_on(lab, node)]
         heads, damaged = _results(site)
         ends_s = _ends_s(site)
-        is_untouched = len(list(site.inputs.iterdir())) == trial.items and not heads
     leaks += [f"mount {path}" for path in left_mounts() - mounts]
     leaks += [f"network {name}" for name in left_nodes()]
     expected = _expected(trial, site)
@@ -108,8 +110,7 @@ def play(trial: Trial, folder: Path, bug: str = "", limit_s: float = LIMIT_S) ->
     verdict = judge(history, expected)
     verdict = replace(verdict, wrong=(*verdict.wrong, *damaged))
     broken = watch.broken or ("" if watch.has_recalled else _crowd(trial, watch.streamed))
-    may_refuse = bool(trial.failpoints) if is_untouched else trial.may_refuse
-    if watch.broken and may_refuse and "in time" not in watch.broken:
+    if watch.broken and trial.may_refuse and "in time" not in watch.broken:
         verdict, broken = replace(verdict, late=(), lost=(), is_void=False), ""
         injected["refused"] += 1
     logs = {path.stem: path.read_text(errors="replace") for path in site.logs.glob("*.log")}
@@ -184,10 +185,11 @@ def _left_processes() -> list[str]:
     for pid in left:
         try:
             argv = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
             os.kill(pid, signal.SIGKILL)
         except OSError:
             continue
-        words.append(f"process {argv.strip() or pid}")
+        words.append(f"process {argv.strip() or pid} in state {state}")
     _reap()
     return words
 

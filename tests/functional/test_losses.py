@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
+import msgspec
 import psutil
 import pytest
 from tests.functional.streams import (
@@ -22,7 +23,10 @@ from tests.functional.streams import (
     stream,
 )
 
-from jupiter.errors import RunError
+from jupiter.agent.agent import AgentConfig
+from jupiter.engines.local import LocalEngine
+from jupiter.errors import AgentError, RunError
+from jupiter.interfaces.engine import AgentHandle
 from jupiter.model.ids import NodeId
 from jupiter.orchestrator.inputs import find_inputs
 from jupiter.settings import RunSettings
@@ -55,6 +59,75 @@ def test_agent_of_a_worker_that_is_killed_costs_no_item(
     assert len(list((tmp_path / "out").iterdir())) == 120
     assert [(tmp_path / "out" / name).read_text() for name in names] == expected_texts(items)
     assert run.notes[0].startswith("the agent of node n2 was lost after ")
+
+
+class Stillborn(LocalEngine):
+    """The first agents of a node die at a point."""
+
+    def __init__(self, node: str, point: str, times: int) -> None:
+        super().__init__()
+        self._node = node
+        self._point = point
+        self._left = times
+
+    async def _start_one(self, config: AgentConfig) -> AgentHandle:
+        if config.node == self._node and self._left:
+            self._left -= 1
+            config = msgspec.structs.replace(config, failpoint=self._point)
+        return await super()._start_one(config)
+
+
+@pytest.mark.parametrize("durability", ["none", "ingress"])
+@pytest.mark.parametrize(
+    ("node", "point"),
+    [
+        ("home", "bundle.file"),
+        ("home", "run.prepare"),
+        ("home", "run.prepared"),
+        ("n2", "bundle.file"),
+        ("n2", "run.prepare"),
+        ("n2", "run.prepared"),
+    ],
+)
+def test_agents_that_die_of_their_first_orders_are_given_them_again(
+    make_app: Callable[..., Path],
+    cluster: Path,
+    inputs: Path,
+    tmp_path: Path,
+    durability: Literal["none", "ingress"],
+    node: str,
+    point: str,
+) -> None:
+    app = make_app(DIAMOND, work=WORK, merge=MERGE)
+    items = find_inputs([inputs])
+    run = stream(
+        app,
+        cluster,
+        items,
+        mapped(**SPREAD),
+        tmp_path / "out",
+        settings=RunSettings(durability=durability),
+        engine=Stillborn(node, point, 2),
+    )
+    assert [item.status for item in run.items] == ["done"] * 30
+    names = [name for item in run.items for name in item.results]
+    assert [(tmp_path / "out" / name).read_text() for name in names] == expected_texts(items)
+
+
+@pytest.mark.parametrize("node", ["home", "n2"])
+def test_agents_that_always_die_of_their_first_orders_end_the_run(
+    make_app: Callable[..., Path], cluster: Path, inputs: Path, tmp_path: Path, node: str
+) -> None:
+    app = make_app(DIAMOND, work=WORK, merge=MERGE)
+    with pytest.raises(AgentError, match=f"the agent of node {node} is gone: .*SIGKILL"):
+        stream(
+            app,
+            cluster,
+            find_inputs([inputs]),
+            mapped(**SPREAD),
+            tmp_path / "out",
+            engine=Stillborn(node, "run.prepare", 1000),
+        )
 
 
 class Pauser:

@@ -138,6 +138,8 @@ class _Crew:
         self.members = {
             node: controller.attached[node].incarnation for node in (self.home, *self._here())
         }
+        self.preparing = set(self.members)
+        """Nodes that are being prepared for the first time, as often as they die of it."""
         self._jobs: set[asyncio.Task[None]] = set()
 
     def fail(self, reason: str) -> None:
@@ -148,6 +150,8 @@ class _Crew:
     def lose(self, node: NodeId, reason: str, items: int) -> None:
         """Note that an agent is not there."""
         if node == self.home:
+            if node in self.preparing:
+                return  # nothing is accepted yet
             if self._order.durability == "none":
                 self.fail(reason)
             elif not self._is_home_lost and not self.ended.is_set():
@@ -171,6 +175,8 @@ class _Crew:
             self.lost.remove(node)
             self.notes.append(f"the agent of node {node} is back")
         is_known = self._order.run in attached.runs
+        if node in self.preparing and not is_known:
+            return  # it will be told
         if node == self.home:
             if is_known:
                 self._is_home_lost = False
@@ -305,12 +311,14 @@ async def _prepare_first(
 ) -> None:
     is_late = order.is_resumed and node != controller.home
     while order.run not in controller.attached[node].runs:
+        incarnation = crew.members[node] = controller.attached[node].incarnation
         try:
-            await prepare(controller, order, crew, node, crew.members[node], is_late=is_late)
-            return
+            await prepare(controller, order, crew, node, incarnation, is_late=is_late)
+            break
         except AgentError:
             # It died of something else than the order, or of it: then it will be given up.
             await controller.returned(node)
+    crew.preparing.discard(node)
 
 
 async def prepare(

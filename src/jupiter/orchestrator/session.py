@@ -13,7 +13,7 @@ from typing import Self
 
 from jupiter.aio.clock import wall_s
 from jupiter.aio.tls import Identity, Tls, derive
-from jupiter.errors import Fault, InputError
+from jupiter.errors import AgentError, Fault, InputError
 from jupiter.home.bundle import Bundle, code_of, deploy, read_bundle
 from jupiter.home.collector import OnFacts
 from jupiter.home.controller import Controller
@@ -104,8 +104,7 @@ class Session:
             )
             self._addresses = {node: (each.host, each.port) for node, each in handles.items()}
             await self._controller.connect(handles, self._equip)
-            await asyncio.gather(*map(self._set_peers, handles))
-            await deploy(self._controller, self.bundle, tuple(handles))
+            await asyncio.gather(*map(self._equip_first, handles))
         except BaseException:
             await self._close()
             raise
@@ -128,6 +127,17 @@ class Session:
         if self._authority is None:
             return {}
         return {node.name: self._authority.issue(node.name) for node in self.network.nodes}
+
+    async def _equip_first(self, node: NodeId) -> None:
+        """Do so for the first time; where the agent dies of it, the next one is given it.
+
+        Raises:
+            AgentError: So many died that no more are started.
+        """
+        try:
+            await self._equip(node)
+        except AgentError:
+            await self._controller.returned(node)
 
     async def _equip(self, node: NodeId) -> None:
         """Give an agent that was started again what it may have lost, and tell the others of it."""
