@@ -20,6 +20,7 @@ from hashlib import file_digest
 from pathlib import Path
 from typing import Literal
 
+from jupiter.agent.leftovers import MEMORY_MARK, Key, Leftovers
 from jupiter.errors import TaskError, TransferError
 from jupiter.kit.names import file_name_fault
 from jupiter.model.ids import SINK, ItemId, TaskId, is_batch
@@ -30,13 +31,8 @@ COPY_BYTES = 1 << 18
 
 MEMORY_FILE_BYTES = 1 << 20
 """Larger files go to the disk: it takes them as quickly, and memory is for many small ones."""
-MEMORY_MARK = "*"
-"""Before the names of folders in memory, in the journal."""
-
 Kind = Literal["in", "out", "given"]
 """Inputs of executions; what attempts write, and bodies that come in; inputs of the stream."""
-Key = tuple[TaskId, ItemId]
-Owner = tuple[TaskId, ItemId, int]
 
 
 class _Inputs:
@@ -98,10 +94,7 @@ class Spool:
         self._given: dict[Key, tuple[str, ...]] = {}
         # Folders from before a restart, whose files were not compared with their digests yet.
         self._unchecked: set[str] = set()
-        # While the journal is read: of folders (task, item, epoch), or -1 for outputs; and those
-        # that are there, by place, as asking for each would take longer than all the rest.
-        self._owners: dict[str, Owner] = {}
-        self._there: dict[str, str] = {}
+        self._left = Leftovers()
 
     @property
     def root(self) -> str:
@@ -109,9 +102,14 @@ class Spool:
         return self._root
 
     @property
+    def memory_bytes(self) -> int:
+        """Bytes of files in memory."""
+        return self._memory_used + self._left.memory_bytes
+
+    @property
     def has_unchecked(self) -> bool:
         """Whether there are files from before a restart that nobody has looked at."""
-        return bool(self._unchecked)
+        return bool(self._unchecked or self._left.inputs or self._left.outputs)
 
     # -- inputs --------------------------------------------------------------------------------
 
@@ -126,9 +124,15 @@ class Spool:
         """
         size = delivery.size_bytes
         inputs = self._inputs_of(delivery.target, delivery.item, delivery.epoch, size)
+        folder = inputs.folder
+        if delivery.source not in inputs.by_parent:  # else sent again after a broken connection
+            self._store(inputs, delivery)
+            self._charge(folder, size)
+        return [f"{folder}/{name}" for name in inputs.by_parent[delivery.source]]
+
+    def _store(self, inputs: _Inputs, delivery: Delivery) -> None:
+        """Find names for the parts of a delivery."""
         folder, by_parent = inputs.folder, inputs.by_parent
-        if delivery.source in by_parent:  # sent again after a broken connection
-            return [f"{folder}/{name}" for name in by_parent[delivery.source]]
         for part in delivery.parts:
             fault = file_name_fault(part.name)
             if fault:
@@ -141,12 +145,10 @@ class Spool:
             names = [f"{delivery.source}~{name}" for name in names]
         by_parent[delivery.source] = names
         inputs.given[delivery.source] = delivery
-        self._charge(folder, size)
-        return [f"{folder}/{name}" for name in names]
 
     def forget_inputs(self, delivery: Delivery) -> None:
         """Forget the parts of a delivery that could not be stored."""
-        inputs = self._inputs.get((delivery.target, delivery.item), {}).get(delivery.epoch)
+        inputs = self._found_inputs(delivery)
         if inputs is None:
             return
         for name in inputs.by_parent.pop(delivery.source, ()):
@@ -170,7 +172,7 @@ class Spool:
         Returns:
             Whether they were here, so that the bytes of the delivery are not needed.
         """
-        epochs = self._inputs.get((delivery.target, delivery.item))
+        epochs = self._epochs_of((delivery.target, delivery.item))
         if epochs is None:
             return False
         source = delivery.source
@@ -205,20 +207,37 @@ class Spool:
 
     def input_paths(self, delivery: Delivery) -> list[str]:
         """Return where the parts of a delivery are stored; nothing where they are not."""
-        inputs = self._inputs.get((delivery.target, delivery.item), {}).get(delivery.epoch)
+        inputs = self._found_inputs(delivery)
         if inputs is None:
             return []
         return [f"{inputs.folder}/{name}" for name in inputs.by_parent.get(delivery.source, ())]
 
     def _inputs_of(self, task: TaskId, item: ItemId, epoch: int, size_bytes: int = 0) -> _Inputs:
         key = (task, item)
-        epochs = self._inputs.get(key)
+        epochs = self._epochs_of(key)
         if epochs is None:
             epochs = self._inputs[key] = {}
         inputs = epochs.get(epoch)
         if inputs is None:
             inputs = epochs[epoch] = _Inputs(self.new_folder("in", size_bytes))
         return inputs
+
+    def _found_inputs(self, delivery: Delivery) -> _Inputs | None:
+        epochs = self._epochs_of((delivery.target, delivery.item))
+        return epochs.get(delivery.epoch) if epochs is not None else None
+
+    def _epochs_of(self, key: Key) -> dict[int, _Inputs] | None:
+        """Return the inputs of an execution by epoch, as far as there are any."""
+        if self._left.inputs:
+            for place, delivery in self._left.take_inputs(key):
+                folder = self._folder_of(place)
+                epochs = self._inputs.setdefault(key, {})
+                if delivery.epoch not in epochs or epochs[delivery.epoch].folder != folder:
+                    epochs[delivery.epoch] = _Inputs(folder)
+                    self._unchecked.add(folder)
+                self._store(epochs[delivery.epoch], delivery)
+                self._charge(folder, delivery.size_bytes)
+        return self._inputs.get(key)
 
     def _keep_apart(
         self, folder: str, by_parent: dict[TaskId, list[str]], names: list[str]
@@ -241,7 +260,7 @@ class Spool:
             size_bytes: That will be written there, as far as is known.
         """
         is_small = size_bytes <= self._memory_file_max
-        if self._memory and is_small and self._memory_used + size_bytes <= self._memory_max:
+        if self._memory and is_small and self.memory_bytes + size_bytes <= self._memory_max:
             above = f"{self._memory}/{kind}"
         else:
             above = f"{self._root}/{kind}"
@@ -290,7 +309,7 @@ class Spool:
 
     def drop_inputs(self, task: TaskId, item: ItemId, epoch: int) -> None:
         """Remove the input folders of an execution, those of later epochs excepted."""
-        epochs = self._inputs.get((task, item))
+        epochs = self._epochs_of((task, item))
         if epochs is None:
             return
         for each in [each for each in epochs if each <= epoch]:
@@ -300,6 +319,10 @@ class Spool:
 
     def drop_batches(self, but: Sequence[ItemId]) -> None:
         """Remove everything of batches, except results of some that are still to be shown."""
+        for key in [key for key in self._left.inputs if is_batch(key[1])]:
+            self._epochs_of(key)
+        for key in [key for key in self._left.outputs if is_batch(key[1])]:
+            self.output_folder(*key)
         for task, item in [key for key in self._inputs if is_batch(key[1])]:
             if task != SINK or item not in but:
                 for inputs in self._inputs.pop((task, item)).values():
@@ -338,20 +361,28 @@ class Spool:
 
     def own(self, task: TaskId, item: ItemId, folder: str) -> None:
         """Note whose outputs a folder holds, or whose files as an accepted input."""
-        before = self._outputs.get((task, item))
-        if before is not None:
+        before = self.output_folder(task, item)
+        if before:
             self.discard(before)
         self._outputs[task, item] = folder
 
     def output_folder(self, task: TaskId, item: ItemId) -> str:
         """Return where the outputs of an execution are; empty where there are none."""
-        return self._outputs.get((task, item), "")
+        key = (task, item)
+        if self._left.outputs:
+            found = self._left.take_outputs(key)
+            if found is not None:
+                folder = self._outputs[key] = self._folder_of(found[0])
+                self._unchecked.add(folder)
+                self._charge(folder, sum([part.size_bytes for part in found[1]]))
+        return self._outputs.get(key, "")
 
     def drop_outputs(self, task: TaskId, item: ItemId) -> None:
         """Remove the outputs of an execution, or forget the files of an accepted input."""
         self._given.pop((task, item), None)
-        folder = self._outputs.pop((task, item), None)
-        if folder is not None:
+        folder = self.output_folder(task, item)
+        if folder:
+            del self._outputs[task, item]
             self.discard(folder)
 
     def give(self, task: TaskId, item: ItemId, paths: tuple[str, ...]) -> None:
@@ -362,12 +393,11 @@ class Spool:
         """Return where parts lie on this node; None where they were dropped."""
         paths = []
         for ref in refs:
-            key = (ref.task, ref.item)
-            folder = self._outputs.get(key)
-            if folder is not None:
+            folder = self.output_folder(ref.task, ref.item)
+            if folder:
                 paths.append(f"{folder}/{ref.part.name}")
                 continue
-            given = self._given.get(key)
+            given = self._given.get((ref.task, ref.item))
             if given is None:
                 return None
             paths.append(next(path for path in given if path.endswith(f"/{ref.part.name}")))
@@ -393,7 +423,7 @@ class Spool:
         Returns:
             Their paths.
         """
-        inputs = self._inputs.get((delivery.target, delivery.item), {}).get(delivery.epoch)
+        inputs = self._found_inputs(delivery)
         stored = inputs.by_parent.get(delivery.source) if inputs is not None else None
         moved = []
         for source, final in zip(stored or (), names, strict=bool(stored)):
@@ -423,65 +453,31 @@ class Spool:
         Returns:
             Whether it is there; else it was made, and is empty.
         """
-        key, epoch = (delivery.target, delivery.item), delivery.epoch
-        is_there = place in self._there
-        folder = self._find(place, (*key, epoch))
-        epochs = self._inputs.get(key)
-        if epochs is None:
-            epochs = self._inputs[key] = {}
-        inputs = epochs.get(epoch)
-        if inputs is None or inputs.folder != folder:
-            epochs[epoch] = _Inputs(folder)
-        self.open_inputs(delivery)
+        is_there = self._left.give_inputs(place, delivery)
+        if not is_there:
+            os.makedirs(self._folder_of(place), mode=0o700, exist_ok=True)
         return is_there
 
     def adopt_outputs(
-        self, task: TaskId, item: ItemId, place: str, parts: Iterable[Part] = ()
+        self, task: TaskId, item: ItemId, place: str, parts: tuple[Part, ...] = ()
     ) -> bool:
         """Take up the folder that the journal names for outputs, or for an accepted input.
 
         Returns:
             As `adopt_inputs`.
         """
-        is_there = place in self._there
-        folder = self._find(place, (task, item, -1))
-        if folder not in self._memory_sizes:
-            self._charge(folder, sum([part.size_bytes for part in parts]))
-        self._outputs[task, item] = folder
+        is_there = self._left.give_outputs(place, (task, item), parts)
+        if not is_there:
+            os.makedirs(self._folder_of(place), mode=0o700, exist_ok=True)
         return is_there
 
     def look(self) -> None:
         """See which folders are there, before any is adopted."""
         for root, mark in ((self._root, ""), (self._memory, MEMORY_MARK)):
-            if root:
-                for kind in ("in", "out", "given"):
-                    for name in os.listdir(f"{root}/{kind}"):
-                        self._there[f"{mark}{kind}/{name}"] = f"{root}/{kind}/{name}"
-
-    def _find(self, place: str, owner: Owner) -> str:
-        """Return a folder, made if need be, that belongs to somebody from now on."""
-        folder = self._there.get(place)
-        if folder is None:
-            folder = self._there[place] = self._folder_of(place)
-            os.makedirs(folder, mode=0o700, exist_ok=True)
-        before = self._owners.setdefault(folder, owner)
-        if before != owner:
-            self._owners[folder] = owner
-            self._disown(folder, before)
-        self._unchecked.add(folder)
-        return folder
-
-    def _disown(self, folder: str, before: Owner) -> None:
-        """Take a folder from whoever the journal gave it to before: it was dropped meanwhile."""
-        self._memory_used -= self._memory_sizes.pop(folder, 0)
-        task, item, epoch = before
-        if epoch < 0:
-            if self._outputs.get((task, item)) == folder:
-                del self._outputs[task, item]
-        else:
-            epochs = self._inputs.get((task, item), {})
-            if epoch in epochs and epochs[epoch].folder == folder:
-                del epochs[epoch]
+            for kind in ("in", "out", "given") if root else ():
+                names = os.listdir(f"{root}/{kind}")
+                self._left.see([f"{mark}{kind}/{name}" for name in names])
+                self._folders = max(self._folders, *map(int, filter(str.isdecimal, names)), 0)
 
     def sweep(
         self,
@@ -489,20 +485,12 @@ class Spool:
         keeps_outputs: Callable[[TaskId, ItemId], bool],
     ) -> None:
         """Remove what is needed no more, and every folder that nothing speaks of."""
-        self._owners.clear()
+        gone = [self._folder_of(place) for place in self._left.sweep(keeps_inputs, keeps_outputs)]
         for key in [key for key in self._inputs if not keeps_inputs(*key)]:
-            del self._inputs[key]
+            gone += [inputs.folder for inputs in self._inputs.pop(key).values()]
         for key in [key for key in self._outputs if not keeps_outputs(*key)]:
-            del self._outputs[key]
-        known = {inputs.folder for epochs in self._inputs.values() for inputs in epochs.values()}
-        known.update(self._outputs.values())
-        self._unchecked &= known
-        there, self._there = self._there, {}
-        for place in there:
-            name = place.rpartition("/")[2]
-            if name.isdecimal():
-                self._folders = max(self._folders, int(name))
-        for path in set(there.values()) - known:
+            gone.append(self._outputs.pop(key))
+        for path in gone:
             if os.path.isdir(path) and not os.path.islink(path):
                 self.discard(path)
             else:
@@ -510,12 +498,16 @@ class Spool:
 
     def is_unchecked(self, place: str) -> bool:
         """Return whether a folder is from before a restart, and nobody has looked at its files."""
+        for key in list(self._left.inputs):
+            self._epochs_of(key)
+        for key in list(self._left.outputs):
+            self.output_folder(*key)
         return self._folder_of(place) in self._unchecked
 
     def distrust(self, task: TaskId, item: ItemId) -> None:
         """Let the outputs of an execution be compared with what they were, before they are used."""
-        folder = self._outputs.get((task, item))
-        if folder is not None:
+        folder = self.output_folder(task, item)
+        if folder:
             self._unchecked.add(folder)
 
     def unchecked_fault(self, folder: str, parts: Iterable[tuple[str, Part]]) -> str:
