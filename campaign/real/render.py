@@ -18,12 +18,12 @@ HEAD = """
 The same promises, tried on what really runs: agents and their tasks as processes, each node in a network
 namespace of its own on a bridge, with a folder or a small file system of its own. A fault and a seed
 decide graph, workload, moments and durability. Processes are killed and stopped, cables pulled, packets
-dropped, connections reset, transfers cut and changed, power cut (a node goes on with a copy of its disk as
-it was at one moment, without what was not synced), disks filled and damaged. Every task writes down which
-executions its inputs came from, so the same oracle sees what was lost, came twice, or was mixed. After each
-trial it also looks for what was left: processes, mounts, namespaces, control groups, files. A trial in which nothing of
-what was planned happened is void. Where data of home itself were damaged, of which there is no second
-copy, a run may say so and end ("refused"), but not go on with them.
+dropped, connections reset, transfers cut and changed, power cut (a node goes on with a copy of its disk
+as it was at one moment, without what was not synced), disks filled and damaged. Every task writes down
+which executions its inputs came from, so the same oracle sees what was lost, came twice, or was mixed.
+After each trial it also looks for what was left: processes, mounts, namespaces, control groups, files. A
+trial in which nothing of what was planned happened is void. Where data of home itself were damaged, of
+which there is no second copy, a run may say so and end ("refused"), but not go on with them.
 
     make campaign-real TRIALS=1000                   # as root; needs iproute2 and nftables
     python -m campaign.real show F01 7               # what a fault and a seed mean, and what comes of it

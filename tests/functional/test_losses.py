@@ -28,6 +28,7 @@ from jupiter.engines.local import LocalEngine
 from jupiter.errors import AgentError, RunError
 from jupiter.interfaces.engine import AgentHandle
 from jupiter.model.ids import NodeId
+from jupiter.model.network import Node
 from jupiter.orchestrator.inputs import find_inputs
 from jupiter.settings import RunSettings
 
@@ -128,6 +129,44 @@ def test_agents_that_always_die_of_their_first_orders_end_the_run(
             tmp_path / "out",
             engine=Stillborn(node, "run.prepare", 1000),
         )
+
+
+class Hurried(LocalEngine):
+    """The start of an agent is cancelled some turns of the loop after the agent has spoken."""
+
+    async def start_and_cancel(self, config: AgentConfig, turns: int) -> bool:
+        """Return whether the start was under way still."""
+        starting = asyncio.ensure_future(self._start_one(config))
+        while not self._has_spoken(config.node):  # noqa: ASYNC110 - turns are meant
+            await asyncio.sleep(0)
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        is_cancelled = starting.cancel()
+        await asyncio.wait({starting})
+        assert starting.cancelled() == is_cancelled
+        return is_cancelled
+
+    def _has_spoken(self, node: NodeId) -> bool:
+        process = self._processes.get(node)
+        output = process._child.stdout if process is not None and process._child else None
+        return output is not None and bool(output._buffer)  # type: ignore[attr-defined]
+
+
+async def test_start_of_an_agent_can_be_cancelled_at_any_moment(tmp_path: Path) -> None:
+    """Else the end of a session waits for ever, where an agent is just started again."""
+    found = []
+    for turns in (0, 1, 2, 4):
+        engine = Hurried(tmp_path / str(turns))
+        (tmp_path / str(turns)).mkdir()
+        config = engine._config(
+            Node(NodeId("n1")), token="00" * 32, slowdown=1.0, cache_bytes=0, identity=None
+        )
+        try:
+            found.append(await engine.start_and_cancel(config, turns))
+        finally:
+            await engine.stop()
+    assert found[0]
+    assert not found[-1]
 
 
 class Pauser:

@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import subprocess
-from asyncio import Future, TimerHandle, get_running_loop, shield, wait_for
+from asyncio import Future, TimerHandle, get_running_loop, shield, timeout
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -211,7 +211,8 @@ class Worker:
             TaskError: It could not be, or took too long.
         """
         try:
-            return await wait_for(shield(self.ready), START_S_MAX)
+            async with timeout(START_S_MAX):
+                return await shield(self.ready)
         except TimeoutError:
             self.kill()
             raise TaskError(

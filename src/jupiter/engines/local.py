@@ -189,7 +189,8 @@ class LocalEngine:
         assert process.stdout is not None  # noqa: S101 - for the type checker
         try:
             process.stdin.write(msgspec.json.encode(config) + b"\n")
-            line = await asyncio.wait_for(process.stdout.readline(), START_S_MAX)
+            async with asyncio.timeout(START_S_MAX):  # wait_for may swallow that this is cancelled
+                line = await process.stdout.readline()
         except (TimeoutError, ConnectionError):
             line = b""
         if not line:
@@ -293,7 +294,8 @@ class _Process:
                 with suppress(ProcessLookupError):
                     os.kill(self._pid, number)
             try:
-                await asyncio.wait_for(self.wait(), STOP_S_MAX)
+                async with asyncio.timeout(STOP_S_MAX):
+                    await self.wait()
                 return
             except TimeoutError:
                 continue
