@@ -58,7 +58,7 @@ class JournalMachine(RuleBasedStateMachine):
 
     def begin(self) -> None:
         self.journal = Journal(self.path, self.broken)
-        found = [each.record for each in self.journal.open()]
+        found = self.journal.open().records
         self.found = [each.seq for each in found if isinstance(each, rec.Accepted)]
         assert self.journal.gaps == []
 

@@ -16,7 +16,7 @@ import os
 import struct
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -51,18 +51,27 @@ class Entry(msgspec.Struct, array_like=True):
     place: str = ""
 
 
-class Found(msgspec.Struct, frozen=True):
-    """An entry that a restart finds.
+class Found:
+    """Entries that a restart finds, oldest first; there may be very many.
 
     Attributes:
-        bodies: The contents of its files, one after the other, where they went into the journal.
-        size_bytes: Of the entry.
+        records: Of all entries.
+        places: As for `Entry`.
+        payloads: The entries, as they lie in the journal.
     """
 
-    record: Record
-    place: str
-    bodies: bytes
-    size_bytes: int = 0
+    __slots__ = ("payloads", "places", "records")
+
+    def __init__(self, payloads: list[memoryview]) -> None:
+        found = [_read(payload) for payload in payloads]
+        self.records = [entry.record for entry in found]
+        self.places = [entry.place for entry in found]
+        self.payloads = payloads
+
+    def bodies(self, k: int) -> memoryview:
+        """Return the contents of the files of an entry that went into the journal with it."""
+        payload = self.payloads[k]
+        return payload[_LENGTH.size + _LENGTH.unpack_from(payload)[0] :]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +129,7 @@ class Journal:
         """Length of the file."""
         return self._size
 
-    def open(self) -> list[Found]:
+    def open(self) -> Found:
         """Read what is there, cut off what a crash left half written, and get ready to append.
 
         Raises:
@@ -130,19 +139,16 @@ class Journal:
         with suppress(FileNotFoundError):
             self._path.with_suffix(".new").unlink()
         is_new = not self._path.exists()
-        found: list[Found] = []
-        if not is_new:
-            scan = entries.scan(self._path.read_bytes())
-            self.gaps, self.tail_bytes = scan.gaps, scan.tail_bytes
-            found = [_read(payload) for payload in scan.payloads]
-            self._number, self._size = scan.next_number, scan.good_bytes
+        scan = entries.scan(b"" if is_new else self._path.read_bytes())
+        self.gaps, self.tail_bytes = scan.gaps, scan.tail_bytes
+        self._number, self._size = scan.next_number, scan.good_bytes
         self._fd = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_APPEND | os.O_CLOEXEC, 0o600)
         if self.tail_bytes:
             os.ftruncate(self._fd, self._size)
         if is_new:
             _sync_folder(str(self._path.parent))
         self._compacted_bytes = self._size
-        return found
+        return Found(scan.payloads)
 
     def close(self) -> None:
         """Write nothing more; what is under way is finished, and nobody is told."""
@@ -373,7 +379,7 @@ class Journal:
         """Note how much of what was found is worth keeping: by that its growth is measured."""
         self._compacted_bytes = min(worth_bytes, self._size)
 
-    def rewrite(self, found: Iterable[Found]) -> None:
+    def rewrite(self, payloads: Iterable[memoryview]) -> None:
         """Replace the journal by some of its entries, before anything is appended.
 
         Raises:
@@ -382,9 +388,8 @@ class Journal:
         new_path = self._path.with_suffix(".new")
         with new_path.open("wb") as file:
             number = 0
-            for each in found:
-                payload = _payload(Entry(each.record, each.place), (each.bodies,))
-                file.write(entries.pack(number, payload))
+            for payload in payloads:
+                file.write(entries.pack(number, bytes(payload)))
                 number += 1
             file.flush()
             os.fsync(file.fileno())
@@ -395,18 +400,15 @@ class Journal:
         self._fd = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
         self._number, self._size, self._compacted_bytes = number, size, size
 
-    def entries(self) -> Iterator[Found]:
-        """Yield all entries, oldest first."""
-        for payload in entries.scan(_pread(self._fd, 0, self._size)).payloads:
-            yield _read(payload)
+    def entries(self) -> Found:
+        """Return all entries."""
+        return Found(entries.scan(_pread(self._fd, 0, self._size)).payloads)
 
-    def bodies_of(self, place: str) -> bytes:
+    def bodies_of(self, place: str) -> memoryview:
         """Return the contents that went into the journal with a folder, the newest; or nothing."""
-        bodies = b""
-        for found in self.entries():
-            if found.place == place and found.bodies:
-                bodies = found.bodies
-        return bodies
+        found = self.entries()
+        there = [found.bodies(k) for k, each in enumerate(found.places) if each == place]
+        return next((bodies for bodies in reversed(there) if bodies), memoryview(b""))
 
 
 def _payload(entry: Entry, bodies: Iterable[bytes]) -> bytes:
@@ -414,22 +416,19 @@ def _payload(entry: Entry, bodies: Iterable[bytes]) -> bytes:
     return b"".join((_LENGTH.pack(len(head)), head, *bodies))
 
 
-def _read(payload: memoryview) -> Found:
+def _read(payload: memoryview) -> Entry:
     (length,) = _LENGTH.unpack_from(payload)
-    entry = _DECODER.decode(payload[4 : 4 + length])
-    return Found(entry.record, entry.place, bytes(payload[4 + length :]), len(payload))
+    return _DECODER.decode(payload[4 : 4 + length])
 
 
 def _worth_keeping(payloads: list[memoryview]) -> list[bytes]:
-    found = [_read(payload) for payload in payloads]
+    records = Found(payloads).records
     kept = []
-    for each, payload, worth in zip(
-        found, payloads, weigh([each.record for each in found]), strict=True
-    ):
+    for record, payload, worth in zip(records, payloads, weigh(records), strict=True):
         if worth is Worth.ALL:
             kept.append(bytes(payload))
         elif worth is Worth.RECORD:
-            kept.append(_payload(Entry(each.record), ()))
+            kept.append(_payload(Entry(record), ()))
     return kept
 
 

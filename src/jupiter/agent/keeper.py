@@ -15,6 +15,7 @@ from pathlib import Path
 from jupiter.agent.journal import Found, Journal
 from jupiter.agent.spool import MEMORY_MARK, Spool, fault_of
 from jupiter.control.compaction import Worth, weigh
+from jupiter.kit.entries import HEADER_BYTES
 from jupiter.model import actions as act
 from jupiter.model import events as ev
 from jupiter.model import records as rec
@@ -150,7 +151,7 @@ class Keeper:
 
     def records(self) -> Iterator[rec.Record]:
         """Yield everything that is written down, oldest first."""
-        return (each.record for each in self._journal.entries())
+        return iter(self._journal.entries().records)
 
     # -- after a restart -----------------------------------------------------------------------
 
@@ -165,8 +166,7 @@ class Keeper:
         """
         found = self._journal.open()
         self._spool.look()
-        void: list[Found] = []
-        recovered = Recovered([])
+        recovered = Recovered(found.records)
         recovered.is_cut = self._journal.tail_bytes > 0
         if recovered.is_cut:
             recovered.notes.append(
@@ -175,43 +175,49 @@ class Keeper:
         for place, what in self._journal.gaps:
             recovered.notes.append(f"the journal is damaged at byte {place}: {what}")
             recovered.is_damaged = True
-        worth_bytes = 0
-        for each, worth in zip(found, weigh([each.record for each in found]), strict=True):
-            if worth is not Worth.NOTHING:
-                worth_bytes += each.size_bytes - (len(each.bodies) if worth < Worth.ALL else 0)
-            if worth is Worth.ALL and not self._adopt(each, results):
-                recovered.notes.append("results that were decided are damaged: they are made again")
-                void.append(each)
-                continue
-            recovered.records.append(each.record)
-        self._journal.weighed(worth_bytes)
+        worths = weigh(found.records)
+        void = self._adopt(found, worths, results)
+        spared_bytes = 0
+        for k, worth in enumerate(worths):
+            if worth is Worth.NOTHING:
+                spared_bytes += HEADER_BYTES + len(found.payloads[k])
+            elif worth is Worth.RECORD:
+                spared_bytes += len(found.bodies(k))
+        self._journal.weighed(self._journal.size_bytes - spared_bytes)
         if void:
-            ids = set(map(id, void))
-            self._journal.rewrite([each for each in found if id(each) not in ids])
+            note = "results that were decided are damaged: they are made again"
+            recovered.notes += [note] * len(void)
+            left = [k for k in range(len(found.records)) if k not in void]
+            recovered.records = [found.records[k] for k in left]
+            self._journal.rewrite([found.payloads[k] for k in left])
         return recovered
 
-    def _adopt(self, found: Found, results: Path) -> bool:
-        """Take up the files of one record; return False where it must be left out."""
-        record, places = found.record, found.place.split()
-        if not places:
-            return True
-        match record:
-            case rec.Taken(delivery):
-                is_there = self._spool.adopt_inputs(delivery, places[0])
-            case rec.Elected(task, item):
-                is_there = self._spool.adopt_outputs(task, item, places[0], record.outputs)
-            case rec.Accepted(seq, _, parts):
-                is_there = self._spool.adopt_outputs(INGRESS, item_id(seq), places[0], parts)
-            case rec.Committed():
-                return self._adopt_results(record, places, found.bodies, results)
-            case _:
-                return True
-        if not is_there:  # else its files are looked at before they are used
-            self._restore(self._files_of(record), found.bodies)
-        return True
+    def _adopt(self, found: Found, worths: Sequence[Worth], results: Path) -> set[int]:
+        """Take up the files of all records that are worth it; return which must be left out."""
+        spool = self._spool
+        void: set[int] = set()
+        for k, (record, place) in enumerate(zip(found.records, found.places, strict=True)):
+            if not place or worths[k] is not Worth.ALL:
+                continue
+            if isinstance(record, rec.Taken):
+                is_there = spool.adopt_inputs(record.delivery, place)
+            elif isinstance(record, rec.Accepted):
+                item = item_id(record.seq)
+                is_there = spool.adopt_outputs(INGRESS, item, place, record.parts)
+            elif isinstance(record, rec.Elected):
+                is_there = spool.adopt_outputs(record.task, record.item, place, record.outputs)
+            elif isinstance(record, rec.Committed):
+                is_there = True
+                if not self._adopt_results(record, place.split(), found.bodies(k), results):
+                    void.add(k)
+            else:
+                is_there = True
+            if not is_there:  # else its files are looked at before they are used
+                self._restore(self._files_of(record), found.bodies(k))
+        return void
 
     def _adopt_results(
-        self, record: rec.Committed, places: list[str], bodies: bytes, results: Path
+        self, record: rec.Committed, places: list[str], bodies: memoryview, results: Path
     ) -> bool:
         """Return whether all results are in the spool or where they are shown."""
         with_parts = [(each, names) for each, names in record.results if each.parts]
@@ -236,7 +242,9 @@ class Keeper:
                     return False
         return True
 
-    def _restore(self, files: _Files, bodies: bytes, wanted: Sequence[bool] | None = None) -> None:
+    def _restore(
+        self, files: _Files, bodies: memoryview, wanted: Sequence[bool] | None = None
+    ) -> None:
         """Write files again that a power cut took, from what the journal holds of them."""
         if len(bodies) != files.size_bytes:
             return  # they were too large for it
@@ -255,12 +263,13 @@ class Keeper:
     def _restore_all(self) -> None:
         """Write all files again that are missing: after a power cut one is seldom alone."""
         self._is_restored = True
-        newest = {each.place: each for each in self._journal.entries() if " " not in each.place}
-        for place, each in newest.items():
+        found = self._journal.entries()
+        newest = {place: k for k, place in enumerate(found.places) if " " not in place}
+        for place, k in newest.items():
             if place and self._spool.is_unchecked(place):
-                files = self._files_of(each.record)
+                files = self._files_of(found.records[k])
                 if files.places == [place]:
-                    self._restore(files, each.bodies)
+                    self._restore(files, found.bodies(k))
 
     def repair(self, folder: str, files: Sequence[tuple[str, Part]]) -> str:
         """Look at files from before a restart, once; write them again from the journal if need be.

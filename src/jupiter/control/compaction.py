@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from jupiter.kit.seqset import SeqSet
 from jupiter.model import records as rec
 from jupiter.model.ids import ItemId, TaskId
-from jupiter.model.items import Delivery
 
 
 class Worth(enum.IntEnum):
@@ -28,53 +28,64 @@ def weigh(records: Sequence[rec.Record]) -> list[Worth]:
     are all kept, as what came under one is read under it; so are the ends of items, which say which
     names are taken. Inputs are kept until their results are shown, as those may be damaged.
     """
-    settled = _settled(records)
-    shown = {record.number for record in records if isinstance(record, rec.Published)}
+    by_kind: dict[type, list[tuple[int, Any]]] = {}  # there may be very many: one look at each
+    for k, record in enumerate(records):
+        by_kind.setdefault(type(record), []).append((k, record))
+    forgotten = by_kind.get(rec.Forgotten, ())
+    committed = by_kind.get(rec.Committed, ())
+    settled = _settled([record for _, record in forgotten])
+    is_over = _is_over(settled)
+    shown = {record.number for _, record in by_kind.get(rec.Published, ())}
     ended = {
         ending.seq
-        for record in records
-        if isinstance(record, rec.Committed) and record.number in shown
+        for _, record in committed
+        if record.number in shown
         for ending in record.endings
     }
+    begun = [*by_kind.get(rec.Started, ()), *by_kind.get(rec.Elected, ())]
+    items = {record.item for _, record in begun}
+    worths = [Worth.RECORD] * len(records)
     open_keys: set[tuple[TaskId, ItemId]] = set()
-    last = -1
-    for k, record in enumerate(records):
-        if isinstance(record, rec.Taken):
-            if _is_open(record.delivery, settled):
-                open_keys.add((record.delivery.target, record.delivery.item))
-        elif isinstance(record, rec.Forgotten):
-            last = k
-    worths = []
-    for k, record in enumerate(records):
-        match record:
-            case rec.Taken(delivery):
-                worth = Worth.ALL if _is_open(delivery, settled) else Worth.NOTHING
-            case rec.Accepted():
-                worth = Worth.RECORD if record.seq in ended else Worth.ALL
-            case rec.Started(task, item) | rec.Elected(task, item):
-                worth = Worth.ALL if (task, item) in open_keys else Worth.NOTHING
-            case rec.Assigned(last=seq):
-                worth = Worth.RECORD if seq >= settled.mark else Worth.NOTHING
-            case rec.Forgotten():
-                worth = Worth.RECORD if k == last else Worth.NOTHING
-            case rec.Committed(number):
-                worth = Worth.RECORD if number in shown else Worth.ALL
-            case _:
-                worth = Worth.RECORD
-        worths.append(worth)
+    for k, record in by_kind.get(rec.Taken, ()):
+        delivery = record.delivery
+        if is_over(delivery.origins):
+            worths[k] = Worth.NOTHING
+        else:
+            worths[k] = Worth.ALL
+            if delivery.item in items:
+                open_keys.add((delivery.target, delivery.item))
+    for k, record in by_kind.get(rec.Accepted, ()):
+        if record.seq not in ended:
+            worths[k] = Worth.ALL
+    for k, record in begun:
+        is_open = (record.task, record.item) in open_keys
+        worths[k] = Worth.ALL if is_open else Worth.NOTHING
+    for k, record in by_kind.get(rec.Assigned, ()):
+        if record.last < settled.mark:
+            worths[k] = Worth.NOTHING
+    for k, record in committed:
+        if record.number not in shown:
+            worths[k] = Worth.ALL
+    for k, _ in forgotten[:-1]:
+        worths[k] = Worth.NOTHING
     return worths
 
 
-def _is_open(delivery: Delivery, settled: SeqSet) -> bool:
-    origins = delivery.origins
-    if len(origins) == 1:
-        return origins[0] not in settled
-    return not all(origin in settled for origin in origins)
+def _is_over(settled: SeqSet) -> Callable[[tuple[int, ...]], bool]:
+    """Return what tells whether all of some items have ended."""
+    mark, above = settled.mark, frozenset(settled.above)
+
+    def is_over(origins: tuple[int, ...]) -> bool:
+        for origin in origins:  # written at length: it is asked for every delivery
+            if origin >= mark and origin not in above:
+                return False
+        return True
+
+    return is_over
 
 
-def _settled(records: Sequence[rec.Record]) -> SeqSet:
+def _settled(records: Sequence[rec.Forgotten]) -> SeqSet:
     settled = SeqSet()
     for record in records:
-        if isinstance(record, rec.Forgotten):
-            settled.add_all(record.settled.mark, record.settled.above)
+        settled.add_all(record.settled.mark, record.settled.above)
     return settled

@@ -13,14 +13,16 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 MARK = b"\xf5JL\x01"
 _HEADER = struct.Struct(">4sIIQ")
 HEADER_BYTES = _HEADER.size
 _START, _FILLED = MARK[:3], MARK[:3] + b"\0"
+_NUMBER_AT = 12
 _IS_FILLED = 1 << 31
+_FILLED_CRC = 0xFFFF_FFFF
+"""Changes the CRC where the bit is set, so that the bit is checked, too."""
 PAYLOAD_BYTES_MAX = 1 << 28
 """A longer one is damage."""
 
@@ -31,13 +33,10 @@ def pack(number: int, payload: bytes) -> bytes:
     if _START in payload:
         payload = payload.replace(_START, _FILLED)
         is_filled = _IS_FILLED
-    crc = _crc(number.to_bytes(8, "big"), payload, is_filled)
+    crc = zlib.crc32(payload, zlib.crc32(number.to_bytes(8, "big")))
+    if is_filled:
+        crc ^= _FILLED_CRC
     return _HEADER.pack(MARK, len(payload) | is_filled, crc, number) + payload
-
-
-def _crc(number: bytes | memoryview, payload: bytes | memoryview, is_filled: int) -> int:
-    crc = zlib.crc32(payload, zlib.crc32(number))
-    return crc ^ 0xFFFF_FFFF if is_filled else crc  # so the bit that tells of it is checked, too
 
 
 @dataclass
@@ -69,45 +68,39 @@ def scan(data: bytes, first_number: int | None = 0) -> Scan:
     """
     found = Scan(next_number=first_number or 0)
     is_open = first_number is None
-    view = memoryview(data)
-    for place, end, number, payload in _entries(data, view):
-        if number < found.next_number:
-            found.gaps.append((place, f"entry {number} follows {found.next_number - 1}"))
+    expected, good = found.next_number, 0
+    view, place, size = memoryview(data), 0, len(data)
+    unpack, crc_of, keep = _HEADER.unpack_from, zlib.crc32, found.payloads.append
+    while place + HEADER_BYTES <= size:  # written at length: it is done for every entry
+        mark, length, crc, number = unpack(data, place)
+        if length & _IS_FILLED:
+            length ^= _IS_FILLED
+            crc ^= _FILLED_CRC
+            is_filled = True
+        else:
+            is_filled = False
+        end = place + HEADER_BYTES + length
+        if (
+            mark != MARK
+            or length > PAYLOAD_BYTES_MAX
+            or end > size
+            or crc_of(view[place + _NUMBER_AT : end]) != crc
+        ):
+            place = data.find(MARK, place + 1)
+            if place < 0:
+                break
             continue
-        if number > found.next_number and not is_open:
-            found.gaps.append(
-                (found.good_bytes, f"entries {found.next_number} to {number - 1} are missing")
-            )
+        start, place = place, end
+        if number != expected and not is_open:
+            if number < expected:
+                found.gaps.append((start, f"entry {number} follows {expected - 1}"))
+                continue
+            found.gaps.append((good, f"entries {expected} to {number - 1} are missing"))
         is_open = False
-        found.payloads.append(payload)
-        found.next_number = number + 1
-        found.good_bytes = end
-    found.tail_bytes = len(data) - found.good_bytes
+        payload = view[start + HEADER_BYTES : end]
+        if is_filled:
+            payload = memoryview(bytes(payload).replace(_FILLED, _START))
+        keep(payload)
+        expected, good = number + 1, end
+    found.next_number, found.good_bytes, found.tail_bytes = expected, good, size - good
     return found
-
-
-def _entries(data: bytes, view: memoryview) -> Iterator[tuple[int, int, int, memoryview]]:
-    """Yield (start, end, number, payload) of every whole entry."""
-    place, size = 0, len(data)
-    while place + HEADER_BYTES <= size:
-        mark, length, crc, number = _HEADER.unpack_from(data, place)
-        is_filled = length & _IS_FILLED
-        length ^= is_filled
-        start = place + HEADER_BYTES
-        end = start + length
-        is_whole = (
-            mark == MARK
-            and length <= PAYLOAD_BYTES_MAX
-            and end <= size
-            and _crc(view[place + 12 : start], view[start:end], is_filled) == crc
-        )
-        if is_whole:
-            payload = view[start:end]
-            if is_filled:
-                payload = memoryview(bytes(payload).replace(_FILLED, _START))
-            yield place, end, number, payload
-            place = end
-            continue
-        place = data.find(MARK, place + 1)
-        if place < 0:
-            return

@@ -89,7 +89,7 @@ class Books:
         self.broken: list[str] = []
         self.kept: list[int] = []
         self.journal = Journal(path, self.broken.append)
-        self.found = [number_of(each.record) for each in self.journal.open()]
+        self.found = [*map(number_of, self.journal.open().records)]
 
     def append(self, k: int) -> bool:
         return self.journal.append(started(k), lambda: self.kept.append(k))

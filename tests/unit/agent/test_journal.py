@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from jupiter.agent import journal as journal_module
-from jupiter.agent.journal import Entry, Found, Journal, _payload
+from jupiter.agent.journal import Entry, Journal, _payload
 from jupiter.kit import entries
 from jupiter.model import records as rec
 from jupiter.model.ids import ItemId, TaskId
@@ -376,7 +376,7 @@ def test_death_anywhere_leaves_a_journal_that_can_be_read(tmp_path: Path, point:
     assert ended.returncode == -signal.SIGKILL, ended.stderr
     told = [int(line) for line in ended.stdout.split()]
     journal = Journal(path, lambda reason: None)
-    found = [each.record for each in journal.open()]
+    found = journal.open().records
     assert journal.gaps == []
     assert not path.with_suffix(".new").exists()
     accepted = [each.seq for each in found if isinstance(each, rec.Accepted)]
@@ -394,9 +394,10 @@ async def test_rewritten_journal_has_what_was_left(open_books: Open) -> None:
     books = open_books()
     for k in range(5):
         books.append(k)
-    books.journal.rewrite([Found(started(k), "p", b"body%d" % k) for k in (1, 3)])
+    payloads = [_payload(Entry(started(k), "p"), [b"body%d" % k]) for k in (1, 3)]
+    books.journal.rewrite(map(memoryview, payloads))
     assert books.append(9)
-    assert books.journal.bodies_of("p") == b"body3"
+    assert bytes(books.journal.bodies_of("p")) == b"body3"
     books.journal.close()
     assert open_books().found == [1, 3, 9]
 
@@ -413,7 +414,8 @@ def test_bodies_are_those_of_the_newest_entry_of_a_folder(tmp_path: Path) -> Non
     ]
     path.write_bytes(b"".join([entries.pack(k, each) for k, each in enumerate(payloads)]))
     journal = Journal(path, lambda reason: None)
-    assert [each.bodies for each in journal.open()] == [b"a", b"b", b"c"]
-    assert journal.bodies_of("out/1") == b"c"
-    assert journal.bodies_of("out/3") == b""
+    found = journal.open()
+    assert [bytes(found.bodies(k)) for k in range(3)] == [b"a", b"b", b"c"]
+    assert bytes(journal.bodies_of("out/1")) == b"c"
+    assert bytes(journal.bodies_of("out/3")) == b""
     journal.close()
