@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from jupiter.kit.seqset import SeqSet
 from jupiter.model import records as rec
 from jupiter.model.ids import ItemId, TaskId
+
+
+_ByKind = dict[type, list[tuple[int, Any]]]
+"""Records and their places in the journal."""
 
 
 class Worth(enum.IntEnum):
@@ -28,38 +32,20 @@ def weigh(records: Sequence[rec.Record]) -> list[Worth]:
     are all kept, as what came under one is read under it; so are the ends of items, which say which
     names are taken. Inputs are kept until their results are shown, as those may be damaged.
     """
-    by_kind: dict[type, list[tuple[int, Any]]] = {}  # there may be very many: one look at each
+    by_kind: _ByKind = {}  # there may be very many: one look at each
     for k, record in enumerate(records):
         by_kind.setdefault(type(record), []).append((k, record))
     forgotten = by_kind.get(rec.Forgotten, ())
     committed = by_kind.get(rec.Committed, ())
     settled = _settled([record for _, record in forgotten])
-    is_over = _is_over(settled)
     shown = {record.number for _, record in by_kind.get(rec.Published, ())}
-    ended = {
-        ending.seq
-        for _, record in committed
-        if record.number in shown
-        for ending in record.endings
-    }
-    begun = [*by_kind.get(rec.Started, ()), *by_kind.get(rec.Elected, ())]
-    items = {record.item for _, record in begun}
+    ends = [record.endings for _, record in committed if record.number in shown]
+    ended = {ending.seq for endings in ends for ending in endings}
     worths = [Worth.RECORD] * len(records)
-    open_keys: set[tuple[TaskId, ItemId]] = set()
-    for k, record in by_kind.get(rec.Taken, ()):
-        delivery = record.delivery
-        if is_over(delivery.origins):
-            worths[k] = Worth.NOTHING
-        else:
-            worths[k] = Worth.ALL
-            if delivery.item in items:
-                open_keys.add((delivery.target, delivery.item))
+    _weigh_executions(worths, by_kind, settled)
     for k, record in by_kind.get(rec.Accepted, ()):
         if record.seq not in ended:
             worths[k] = Worth.ALL
-    for k, record in begun:
-        is_open = (record.task, record.item) in open_keys
-        worths[k] = Worth.ALL if is_open else Worth.NOTHING
     for k, record in by_kind.get(rec.Assigned, ()):
         if record.last < settled.mark:
             worths[k] = Worth.NOTHING
@@ -71,17 +57,25 @@ def weigh(records: Sequence[rec.Record]) -> list[Worth]:
     return worths
 
 
-def _is_over(settled: SeqSet) -> Callable[[tuple[int, ...]], bool]:
-    """Return what tells whether all of some items have ended."""
+def _weigh_executions(worths: list[Worth], by_kind: _ByKind, settled: SeqSet) -> None:
+    """Set the worth of what came for tasks, and of what became of it."""
     mark, above = settled.mark, frozenset(settled.above)
-
-    def is_over(origins: tuple[int, ...]) -> bool:
-        for origin in origins:  # written at length: it is asked for every delivery
+    begun = [*by_kind.get(rec.Started, ()), *by_kind.get(rec.Elected, ())]
+    items = {record.item for _, record in begun}
+    open_keys: set[tuple[TaskId, ItemId]] = set()
+    for k, record in by_kind.get(rec.Taken, ()):
+        delivery = record.delivery
+        for origin in delivery.origins:
             if origin >= mark and origin not in above:
-                return False
-        return True
-
-    return is_over
+                worths[k] = Worth.ALL
+                if delivery.item in items:
+                    open_keys.add((delivery.target, delivery.item))
+                break
+        else:
+            worths[k] = Worth.NOTHING
+    for k, record in begun:
+        is_open = (record.task, record.item) in open_keys
+        worths[k] = Worth.ALL if is_open else Worth.NOTHING
 
 
 def _settled(records: Sequence[rec.Forgotten]) -> SeqSet:
