@@ -98,10 +98,13 @@ class Spool:
         self._given: dict[Key, tuple[str, ...]] = {}
         # Folders from before a restart, whose files were not compared with their digests yet.
         self._unchecked: set[str] = set()
-        # While the journal is read: of folders (task, item, epoch), or -1 for outputs; and those
-        # that are there, by place, as asking for each would take longer than all the rest.
+        # Input folders from before a restart, and what the journal says came into them: there may
+        # be very many, and it is time to look closer when somebody asks for one of them.
+        self._left: dict[Key, list[tuple[str, Delivery]]] = {}
+        # While the journal is read: whose folders are, (task, item, epoch), or -1 for outputs; and
+        # those that are there, as asking for each would take longer than all the rest.
         self._owners: dict[str, Owner] = {}
-        self._there: dict[str, str] = {}
+        self._there: set[str] = set()
 
     @property
     def root(self) -> str:
@@ -126,9 +129,15 @@ class Spool:
         """
         size = delivery.size_bytes
         inputs = self._inputs_of(delivery.target, delivery.item, delivery.epoch, size)
+        folder = inputs.folder
+        if delivery.source not in inputs.by_parent:  # else sent again after a broken connection
+            self._store(inputs, delivery)
+            self._charge(folder, size)
+        return [f"{folder}/{name}" for name in inputs.by_parent[delivery.source]]
+
+    def _store(self, inputs: _Inputs, delivery: Delivery) -> None:
+        """Find names for the parts of a delivery."""
         folder, by_parent = inputs.folder, inputs.by_parent
-        if delivery.source in by_parent:  # sent again after a broken connection
-            return [f"{folder}/{name}" for name in by_parent[delivery.source]]
         for part in delivery.parts:
             fault = file_name_fault(part.name)
             if fault:
@@ -141,12 +150,10 @@ class Spool:
             names = [f"{delivery.source}~{name}" for name in names]
         by_parent[delivery.source] = names
         inputs.given[delivery.source] = delivery
-        self._charge(folder, size)
-        return [f"{folder}/{name}" for name in names]
 
     def forget_inputs(self, delivery: Delivery) -> None:
         """Forget the parts of a delivery that could not be stored."""
-        inputs = self._inputs.get((delivery.target, delivery.item), {}).get(delivery.epoch)
+        inputs = self._found_inputs(delivery)
         if inputs is None:
             return
         for name in inputs.by_parent.pop(delivery.source, ()):
@@ -170,7 +177,7 @@ class Spool:
         Returns:
             Whether they were here, so that the bytes of the delivery are not needed.
         """
-        epochs = self._inputs.get((delivery.target, delivery.item))
+        epochs = self._epochs_of((delivery.target, delivery.item))
         if epochs is None:
             return False
         source = delivery.source
@@ -205,20 +212,35 @@ class Spool:
 
     def input_paths(self, delivery: Delivery) -> list[str]:
         """Return where the parts of a delivery are stored; nothing where they are not."""
-        inputs = self._inputs.get((delivery.target, delivery.item), {}).get(delivery.epoch)
+        inputs = self._found_inputs(delivery)
         if inputs is None:
             return []
         return [f"{inputs.folder}/{name}" for name in inputs.by_parent.get(delivery.source, ())]
 
     def _inputs_of(self, task: TaskId, item: ItemId, epoch: int, size_bytes: int = 0) -> _Inputs:
         key = (task, item)
-        epochs = self._inputs.get(key)
+        epochs = self._epochs_of(key)
         if epochs is None:
             epochs = self._inputs[key] = {}
         inputs = epochs.get(epoch)
         if inputs is None:
             inputs = epochs[epoch] = _Inputs(self.new_folder("in", size_bytes))
         return inputs
+
+    def _found_inputs(self, delivery: Delivery) -> _Inputs | None:
+        epochs = self._epochs_of((delivery.target, delivery.item))
+        return epochs.get(delivery.epoch) if epochs is not None else None
+
+    def _epochs_of(self, key: Key) -> dict[int, _Inputs] | None:
+        """Return the inputs of an execution by epoch, as far as there are any."""
+        if self._left:
+            for folder, delivery in self._left.pop(key, ()):
+                epochs = self._inputs.setdefault(key, {})
+                inputs = epochs.get(delivery.epoch)
+                if inputs is None or inputs.folder != folder:
+                    inputs = epochs[delivery.epoch] = _Inputs(folder)
+                self._store(inputs, delivery)
+        return self._inputs.get(key)
 
     def _keep_apart(
         self, folder: str, by_parent: dict[TaskId, list[str]], names: list[str]
@@ -290,7 +312,7 @@ class Spool:
 
     def drop_inputs(self, task: TaskId, item: ItemId, epoch: int) -> None:
         """Remove the input folders of an execution, those of later epochs excepted."""
-        epochs = self._inputs.get((task, item))
+        epochs = self._epochs_of((task, item))
         if epochs is None:
             return
         for each in [each for each in epochs if each <= epoch]:
@@ -300,6 +322,8 @@ class Spool:
 
     def drop_batches(self, but: Sequence[ItemId]) -> None:
         """Remove everything of batches, except results of some that are still to be shown."""
+        for key in [key for key in self._left if is_batch(key[1])]:
+            self._epochs_of(key)
         for task, item in [key for key in self._inputs if is_batch(key[1])]:
             if task != SINK or item not in but:
                 for inputs in self._inputs.pop((task, item)).values():
@@ -393,7 +417,7 @@ class Spool:
         Returns:
             Their paths.
         """
-        inputs = self._inputs.get((delivery.target, delivery.item), {}).get(delivery.epoch)
+        inputs = self._found_inputs(delivery)
         stored = inputs.by_parent.get(delivery.source) if inputs is not None else None
         moved = []
         for source, final in zip(stored or (), names, strict=bool(stored)):
@@ -424,15 +448,17 @@ class Spool:
             Whether it is there; else it was made, and is empty.
         """
         key, epoch = (delivery.target, delivery.item), delivery.epoch
-        is_there = place in self._there
-        folder = self._find(place, (*key, epoch))
-        epochs = self._inputs.get(key)
-        if epochs is None:
-            epochs = self._inputs[key] = {}
-        inputs = epochs.get(epoch)
-        if inputs is None or inputs.folder != folder:
-            epochs[epoch] = _Inputs(folder)
-        self.open_inputs(delivery)
+        folder = self._folder_of(place)
+        is_there = self._claim(folder, (*key, epoch))
+        left = self._left.get(key)
+        if left is None:
+            self._left[key] = [(folder, delivery)]
+        elif (folder, delivery) in left:
+            return is_there
+        else:  # of those that are named for one epoch the last counts
+            left[:] = [each for each in left if each[0] == folder or each[1].epoch != epoch]
+            left.append((folder, delivery))
+        self._charge(folder, delivery.size_bytes)
         return is_there
 
     def adopt_outputs(
@@ -443,8 +469,8 @@ class Spool:
         Returns:
             As `adopt_inputs`.
         """
-        is_there = place in self._there
-        folder = self._find(place, (task, item, -1))
+        folder = self._folder_of(place)
+        is_there = self._claim(folder, (task, item, -1))
         if folder not in self._memory_sizes:
             self._charge(folder, sum([part.size_bytes for part in parts]))
         self._outputs[task, item] = folder
@@ -452,36 +478,41 @@ class Spool:
 
     def look(self) -> None:
         """See which folders are there, before any is adopted."""
-        for root, mark in ((self._root, ""), (self._memory, MEMORY_MARK)):
-            if root:
-                for kind in ("in", "out", "given"):
-                    for name in os.listdir(f"{root}/{kind}"):
-                        self._there[f"{mark}{kind}/{name}"] = f"{root}/{kind}/{name}"
+        for root in filter(None, (self._root, self._memory)):
+            for above in (f"{root}/in", f"{root}/out", f"{root}/given"):
+                names = os.listdir(above)
+                self._there.update([f"{above}/{name}" for name in names])
+                self._folders = max(self._folders, *map(int, filter(str.isdecimal, names)), 0)
 
-    def _find(self, place: str, owner: Owner) -> str:
-        """Return a folder, made if need be, that belongs to somebody from now on."""
-        folder = self._there.get(place)
-        if folder is None:
-            folder = self._there[place] = self._folder_of(place)
+    def _claim(self, folder: str, owner: Owner) -> bool:
+        """Note whose a folder is from now on; return whether it is there, else it is made."""
+        is_there = folder in self._there
+        if not is_there:
+            self._there.add(folder)
             os.makedirs(folder, mode=0o700, exist_ok=True)
         before = self._owners.setdefault(folder, owner)
         if before != owner:
             self._owners[folder] = owner
             self._disown(folder, before)
         self._unchecked.add(folder)
-        return folder
+        return is_there
 
     def _disown(self, folder: str, before: Owner) -> None:
         """Take a folder from whoever the journal gave it to before: it was dropped meanwhile."""
         self._memory_used -= self._memory_sizes.pop(folder, 0)
         task, item, epoch = before
+        key = (task, item)
         if epoch < 0:
-            if self._outputs.get((task, item)) == folder:
-                del self._outputs[task, item]
-        else:
-            epochs = self._inputs.get((task, item), {})
-            if epoch in epochs and epochs[epoch].folder == folder:
-                del epochs[epoch]
+            if self._outputs.get(key) == folder:
+                del self._outputs[key]
+            return
+        if key in self._left:
+            left = [each for each in self._left.pop(key) if each[0] != folder]
+            if left:
+                self._left[key] = left
+        epochs = self._inputs.get(key, {})
+        if epoch in epochs and epochs[epoch].folder == folder:
+            del epochs[epoch]
 
     def sweep(
         self,
@@ -490,19 +521,17 @@ class Spool:
     ) -> None:
         """Remove what is needed no more, and every folder that nothing speaks of."""
         self._owners.clear()
-        for key in [key for key in self._inputs if not keeps_inputs(*key)]:
-            del self._inputs[key]
+        for held in (self._left, self._inputs):
+            for key in [key for key in held if not keeps_inputs(*key)]:
+                del held[key]
         for key in [key for key in self._outputs if not keeps_outputs(*key)]:
             del self._outputs[key]
-        known = {inputs.folder for epochs in self._inputs.values() for inputs in epochs.values()}
+        known = {folder for left in self._left.values() for folder, _ in left}
+        known.update([each.folder for epochs in self._inputs.values() for each in epochs.values()])
         known.update(self._outputs.values())
         self._unchecked &= known
-        there, self._there = self._there, {}
-        for place in there:
-            name = place.rpartition("/")[2]
-            if name.isdecimal():
-                self._folders = max(self._folders, int(name))
-        for path in set(there.values()) - known:
+        there, self._there = self._there, set()
+        for path in there - known:
             if os.path.isdir(path) and not os.path.islink(path):
                 self.discard(path)
             else:

@@ -10,7 +10,6 @@ from jupiter.kit.seqset import SeqSet
 from jupiter.model import records as rec
 from jupiter.model.ids import ItemId, TaskId
 
-
 _ByKind = dict[type, list[tuple[int, Any]]]
 """Records and their places in the journal."""
 
