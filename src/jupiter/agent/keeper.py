@@ -195,7 +195,8 @@ class Keeper:
     def _adopt(self, found: Found, worths: Sequence[Worth], results: Path) -> set[int]:
         """Take up the files of all records that are worth it; return which must be left out."""
         spool = self._spool
-        void: set[int] = set()
+        missing: list[int] = []
+        commits: list[tuple[int, rec.Committed]] = []
         for k, (record, place) in enumerate(zip(found.records, found.places, strict=True)):
             if not place or worths[k] is not Worth.ALL:
                 continue
@@ -206,23 +207,26 @@ class Keeper:
                 is_there = spool.adopt_outputs(INGRESS, item, place, record.parts)
             elif isinstance(record, rec.Elected):
                 is_there = spool.adopt_outputs(record.task, record.item, place, record.outputs)
-            elif isinstance(record, rec.Committed):
-                is_there = True
-                if not self._adopt_results(record, place.split(), found.bodies(k), results):
-                    void.add(k)
             else:
                 is_there = True
+                if isinstance(record, rec.Committed):
+                    commits.append((k, record))
+                    with_parts = [each for each, _ in record.results if each.parts]
+                    for delivery, one in zip(with_parts, place.split(), strict=True):
+                        spool.adopt_inputs(delivery, one)
             if not is_there:  # else its files are looked at before they are used
-                self._restore(self._files_of(record), found.bodies(k))
-        return void
+                missing.append(k)
+        for k in reversed(missing):  # of two that were in one folder the newer is right
+            files = self._files_of(found.records[k])
+            if files.places == [found.places[k]]:
+                self._restore(files, found.bodies(k))
+        return {
+            k for k, commit in commits if not self._adopt_results(commit, found.bodies(k), results)
+        }
 
-    def _adopt_results(
-        self, record: rec.Committed, places: list[str], bodies: memoryview, results: Path
-    ) -> bool:
+    def _adopt_results(self, record: rec.Committed, bodies: memoryview, results: Path) -> bool:
         """Return whether all results are in the spool or where they are shown."""
         with_parts = [(each, names) for each, names in record.results if each.parts]
-        for (delivery, _), place in zip(with_parts, places, strict=True):
-            self._spool.adopt_inputs(delivery, place)
         files = self._files_of(record)
         if len(bodies) == files.size_bytes:
             shown = [str(results / name) for _, names in with_parts for name in names]

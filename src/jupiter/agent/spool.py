@@ -37,6 +37,7 @@ Kind = Literal["in", "out", "given"]
 """Inputs of executions; what attempts write, and bodies that come in; inputs of the stream."""
 Key = tuple[TaskId, ItemId]
 Owner = tuple[TaskId, ItemId, int]
+"""Task, item and epoch of inputs; -1 for outputs."""
 
 
 class _Inputs:
@@ -101,10 +102,9 @@ class Spool:
         # Input folders from before a restart, and what the journal says came into them: there may
         # be very many, and it is time to look closer when somebody asks for one of them.
         self._left: dict[Key, list[tuple[str, Delivery]]] = {}
-        # While the journal is read: whose folders are, (task, item, epoch), or -1 for outputs; and
-        # those that are there, as asking for each would take longer than all the rest.
-        self._owners: dict[str, Owner] = {}
-        self._there: set[str] = set()
+        # While the journal is read: whose the folders are that are there, by place; a table of all,
+        # as asking for each would take longer than all the rest.
+        self._owners: dict[str, Owner | None] = {}
 
     @property
     def root(self) -> str:
@@ -114,7 +114,7 @@ class Spool:
     @property
     def has_unchecked(self) -> bool:
         """Whether there are files from before a restart that nobody has looked at."""
-        return bool(self._unchecked)
+        return bool(self._unchecked or self._left)
 
     # -- inputs --------------------------------------------------------------------------------
 
@@ -239,7 +239,10 @@ class Spool:
                 inputs = epochs.get(delivery.epoch)
                 if inputs is None or inputs.folder != folder:
                     inputs = epochs[delivery.epoch] = _Inputs(folder)
+                    self._unchecked.add(folder)
                 self._store(inputs, delivery)
+                charged = self._charge(folder, delivery.size_bytes)
+                self._memory_used -= charged  # it was counted when the journal was read
         return self._inputs.get(key)
 
     def _keep_apart(
@@ -275,11 +278,13 @@ class Spool:
         os.mkdir(folder, mode=0o700)
         return folder
 
-    def _charge(self, folder: str, size_bytes: int) -> None:
-        """Count what is written to a folder in memory."""
-        if self._memory and folder.startswith(self._memory):
-            self._memory_used += size_bytes
-            self._memory_sizes[folder] = self._memory_sizes.get(folder, 0) + size_bytes
+    def _charge(self, folder: str, size_bytes: int) -> int:
+        """Count what is written to a folder, if that is in memory; return it."""
+        if not (self._memory and folder.startswith(self._memory)):
+            return 0
+        self._memory_used += size_bytes
+        self._memory_sizes[folder] = self._memory_sizes.get(folder, 0) + size_bytes
+        return size_bytes
 
     def discard(self, folder: str) -> None:
         """Empty a folder and keep it for another use."""
@@ -448,17 +453,18 @@ class Spool:
             Whether it is there; else it was made, and is empty.
         """
         key, epoch = (delivery.target, delivery.item), delivery.epoch
-        folder = self._folder_of(place)
-        is_there = self._claim(folder, (*key, epoch))
-        left = self._left.get(key)
-        if left is None:
-            self._left[key] = [(folder, delivery)]
-        elif (folder, delivery) in left:
-            return is_there
-        else:  # of those that are named for one epoch the last counts
-            left[:] = [each for each in left if each[0] == folder or each[1].epoch != epoch]
-            left.append((folder, delivery))
-        self._charge(folder, delivery.size_bytes)
+        is_there, folder = self._claim(place, (*key, epoch))
+        new = [(folder, delivery)]
+        left = self._left.setdefault(key, new)
+        if left is not new:
+            if new[0] in left:
+                return is_there
+            for before, each in list(left):  # of those that are named for one epoch the last counts
+                if each.epoch == epoch and before != folder:
+                    self._disown(before, (*key, epoch))
+            left += new
+        if place.startswith(MEMORY_MARK):
+            self._memory_used += delivery.size_bytes
         return is_there
 
     def adopt_outputs(
@@ -469,50 +475,58 @@ class Spool:
         Returns:
             As `adopt_inputs`.
         """
-        folder = self._folder_of(place)
-        is_there = self._claim(folder, (task, item, -1))
-        if folder not in self._memory_sizes:
+        is_there, folder = self._claim(place, (task, item, -1))
+        before = self._outputs.setdefault((task, item), folder)
+        if before != folder:
+            self._disown(before, (task, item, -1))
+            self._outputs[task, item] = folder
+        if folder not in self._unchecked:
+            self._unchecked.add(folder)
             self._charge(folder, sum([part.size_bytes for part in parts]))
-        self._outputs[task, item] = folder
         return is_there
 
     def look(self) -> None:
         """See which folders are there, before any is adopted."""
-        for root in filter(None, (self._root, self._memory)):
-            for above in (f"{root}/in", f"{root}/out", f"{root}/given"):
-                names = os.listdir(above)
-                self._there.update([f"{above}/{name}" for name in names])
+        for root, mark in ((self._root, ""), (self._memory, MEMORY_MARK)):
+            for kind in ("in", "out", "given") if root else ():
+                names = os.listdir(f"{root}/{kind}")
+                self._owners.update(dict.fromkeys([f"{mark}{kind}/{name}" for name in names]))
                 self._folders = max(self._folders, *map(int, filter(str.isdecimal, names)), 0)
 
-    def _claim(self, folder: str, owner: Owner) -> bool:
-        """Note whose a folder is from now on; return whether it is there, else it is made."""
-        is_there = folder in self._there
+    def _claim(self, place: str, owner: Owner) -> tuple[bool, str]:
+        """Note whose a folder is from now on.
+
+        Returns:
+            Whether it was there, else it was made; and its path.
+        """
+        folder = self._folder_of(place)
+        is_there = place in self._owners
+        before = self._owners.get(place)
         if not is_there:
-            self._there.add(folder)
             os.makedirs(folder, mode=0o700, exist_ok=True)
-        before = self._owners.setdefault(folder, owner)
-        if before != owner:
-            self._owners[folder] = owner
+        elif before is not None and before != owner:
             self._disown(folder, before)
-        self._unchecked.add(folder)
-        return is_there
+        self._owners[place] = owner
+        return is_there, folder
 
     def _disown(self, folder: str, before: Owner) -> None:
         """Take a folder from whoever the journal gave it to before: it was dropped meanwhile."""
-        self._memory_used -= self._memory_sizes.pop(folder, 0)
+        self._owners[self.place_of(folder)] = None
         task, item, epoch = before
-        key = (task, item)
         if epoch < 0:
-            if self._outputs.get(key) == folder:
-                del self._outputs[key]
-            return
-        if key in self._left:
-            left = [each for each in self._left.pop(key) if each[0] != folder]
-            if left:
-                self._left[key] = left
-        epochs = self._inputs.get(key, {})
-        if epoch in epochs and epochs[epoch].folder == folder:
-            del epochs[epoch]
+            self._memory_used -= self._memory_sizes.pop(folder, 0)
+            self._unchecked.discard(folder)
+            if self._outputs.get((task, item)) == folder:
+                del self._outputs[task, item]
+        else:
+            left = self._left.get((task, item), [])
+            self._memory_used -= self._memory_of([each for each in left if each[0] == folder])
+            left[:] = [each for each in left if each[0] != folder]
+
+    def _memory_of(self, left: Iterable[tuple[str, Delivery]]) -> int:
+        """Return the bytes of deliveries that are in memory."""
+        memory = self._memory or "\0"
+        return sum([each.size_bytes for folder, each in left if folder.startswith(memory)])
 
     def sweep(
         self,
@@ -520,18 +534,17 @@ class Spool:
         keeps_outputs: Callable[[TaskId, ItemId], bool],
     ) -> None:
         """Remove what is needed no more, and every folder that nothing speaks of."""
+        gone = [self._folder_of(place) for place, owner in self._owners.items() if owner is None]
         self._owners.clear()
-        for held in (self._left, self._inputs):
-            for key in [key for key in held if not keeps_inputs(*key)]:
-                del held[key]
+        for key in [key for key, left in self._left.items() if not (left and keeps_inputs(*key))]:
+            left = self._left.pop(key)
+            gone += [folder for folder, _ in left]
+            self._memory_used -= self._memory_of(left)
+        for key in [key for key in self._inputs if not keeps_inputs(*key)]:
+            gone += [inputs.folder for inputs in self._inputs.pop(key).values()]
         for key in [key for key in self._outputs if not keeps_outputs(*key)]:
-            del self._outputs[key]
-        known = {folder for left in self._left.values() for folder, _ in left}
-        known.update([each.folder for epochs in self._inputs.values() for each in epochs.values()])
-        known.update(self._outputs.values())
-        self._unchecked &= known
-        there, self._there = self._there, set()
-        for path in there - known:
+            gone.append(self._outputs.pop(key))
+        for path in dict.fromkeys(gone):
             if os.path.isdir(path) and not os.path.islink(path):
                 self.discard(path)
             else:
@@ -539,6 +552,8 @@ class Spool:
 
     def is_unchecked(self, place: str) -> bool:
         """Return whether a folder is from before a restart, and nobody has looked at its files."""
+        for key in list(self._left):
+            self._epochs_of(key)
         return self._folder_of(place) in self._unchecked
 
     def distrust(self, task: TaskId, item: ItemId) -> None:
