@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from jupiter.agent.journal import Found, Journal
-from jupiter.agent.spool import MEMORY_MARK, Spool, fault_of
+from jupiter.agent.leftovers import MEMORY_MARK
+from jupiter.agent.spool import Spool, fault_of
 from jupiter.control.compaction import Worth, weigh
 from jupiter.kit.entries import HEADER_BYTES
 from jupiter.model import actions as act

@@ -20,6 +20,7 @@ from hashlib import file_digest
 from pathlib import Path
 from typing import Literal
 
+from jupiter.agent.leftovers import MEMORY_MARK, Key, Leftovers
 from jupiter.errors import TaskError, TransferError
 from jupiter.kit.names import file_name_fault
 from jupiter.model.ids import SINK, ItemId, TaskId, is_batch
@@ -30,14 +31,8 @@ COPY_BYTES = 1 << 18
 
 MEMORY_FILE_BYTES = 1 << 20
 """Larger files go to the disk: it takes them as quickly, and memory is for many small ones."""
-MEMORY_MARK = "*"
-"""Before the names of folders in memory, in the journal."""
-
 Kind = Literal["in", "out", "given"]
 """Inputs of executions; what attempts write, and bodies that come in; inputs of the stream."""
-Key = tuple[TaskId, ItemId]
-Owner = tuple[TaskId, ItemId, int]
-"""Task, item and epoch of inputs; -1 for outputs."""
 
 
 class _Inputs:
@@ -99,12 +94,7 @@ class Spool:
         self._given: dict[Key, tuple[str, ...]] = {}
         # Folders from before a restart, whose files were not compared with their digests yet.
         self._unchecked: set[str] = set()
-        # Input folders from before a restart, and what the journal says came into them: there may
-        # be very many, and it is time to look closer when somebody asks for one of them.
-        self._left: dict[Key, list[tuple[str, Delivery]]] = {}
-        # While the journal is read: whose the folders are that are there, by place; a table of all,
-        # as asking for each would take longer than all the rest.
-        self._owners: dict[str, Owner | None] = {}
+        self._left = Leftovers()
 
     @property
     def root(self) -> str:
@@ -112,9 +102,14 @@ class Spool:
         return self._root
 
     @property
+    def memory_bytes(self) -> int:
+        """Bytes of files in memory."""
+        return self._memory_used + self._left.memory_bytes
+
+    @property
     def has_unchecked(self) -> bool:
         """Whether there are files from before a restart that nobody has looked at."""
-        return bool(self._unchecked or self._left)
+        return bool(self._unchecked or self._left.inputs or self._left.outputs)
 
     # -- inputs --------------------------------------------------------------------------------
 
@@ -233,16 +228,15 @@ class Spool:
 
     def _epochs_of(self, key: Key) -> dict[int, _Inputs] | None:
         """Return the inputs of an execution by epoch, as far as there are any."""
-        if self._left:
-            for folder, delivery in self._left.pop(key, ()):
+        if self._left.inputs:
+            for place, delivery in self._left.take_inputs(key):
+                folder = self._folder_of(place)
                 epochs = self._inputs.setdefault(key, {})
-                inputs = epochs.get(delivery.epoch)
-                if inputs is None or inputs.folder != folder:
-                    inputs = epochs[delivery.epoch] = _Inputs(folder)
+                if delivery.epoch not in epochs or epochs[delivery.epoch].folder != folder:
+                    epochs[delivery.epoch] = _Inputs(folder)
                     self._unchecked.add(folder)
-                self._store(inputs, delivery)
-                charged = self._charge(folder, delivery.size_bytes)
-                self._memory_used -= charged  # it was counted when the journal was read
+                self._store(epochs[delivery.epoch], delivery)
+                self._charge(folder, delivery.size_bytes)
         return self._inputs.get(key)
 
     def _keep_apart(
@@ -266,7 +260,7 @@ class Spool:
             size_bytes: That will be written there, as far as is known.
         """
         is_small = size_bytes <= self._memory_file_max
-        if self._memory and is_small and self._memory_used + size_bytes <= self._memory_max:
+        if self._memory and is_small and self.memory_bytes + size_bytes <= self._memory_max:
             above = f"{self._memory}/{kind}"
         else:
             above = f"{self._root}/{kind}"
@@ -278,13 +272,11 @@ class Spool:
         os.mkdir(folder, mode=0o700)
         return folder
 
-    def _charge(self, folder: str, size_bytes: int) -> int:
-        """Count what is written to a folder, if that is in memory; return it."""
-        if not (self._memory and folder.startswith(self._memory)):
-            return 0
-        self._memory_used += size_bytes
-        self._memory_sizes[folder] = self._memory_sizes.get(folder, 0) + size_bytes
-        return size_bytes
+    def _charge(self, folder: str, size_bytes: int) -> None:
+        """Count what is written to a folder in memory."""
+        if self._memory and folder.startswith(self._memory):
+            self._memory_used += size_bytes
+            self._memory_sizes[folder] = self._memory_sizes.get(folder, 0) + size_bytes
 
     def discard(self, folder: str) -> None:
         """Empty a folder and keep it for another use."""
@@ -327,8 +319,10 @@ class Spool:
 
     def drop_batches(self, but: Sequence[ItemId]) -> None:
         """Remove everything of batches, except results of some that are still to be shown."""
-        for key in [key for key in self._left if is_batch(key[1])]:
+        for key in [key for key in self._left.inputs if is_batch(key[1])]:
             self._epochs_of(key)
+        for key in [key for key in self._left.outputs if is_batch(key[1])]:
+            self.output_folder(*key)
         for task, item in [key for key in self._inputs if is_batch(key[1])]:
             if task != SINK or item not in but:
                 for inputs in self._inputs.pop((task, item)).values():
@@ -367,20 +361,28 @@ class Spool:
 
     def own(self, task: TaskId, item: ItemId, folder: str) -> None:
         """Note whose outputs a folder holds, or whose files as an accepted input."""
-        before = self._outputs.get((task, item))
-        if before is not None:
+        before = self.output_folder(task, item)
+        if before:
             self.discard(before)
         self._outputs[task, item] = folder
 
     def output_folder(self, task: TaskId, item: ItemId) -> str:
         """Return where the outputs of an execution are; empty where there are none."""
-        return self._outputs.get((task, item), "")
+        key = (task, item)
+        if self._left.outputs:
+            found = self._left.take_outputs(key)
+            if found is not None:
+                folder = self._outputs[key] = self._folder_of(found[0])
+                self._unchecked.add(folder)
+                self._charge(folder, sum([part.size_bytes for part in found[1]]))
+        return self._outputs.get(key, "")
 
     def drop_outputs(self, task: TaskId, item: ItemId) -> None:
         """Remove the outputs of an execution, or forget the files of an accepted input."""
         self._given.pop((task, item), None)
-        folder = self._outputs.pop((task, item), None)
-        if folder is not None:
+        folder = self.output_folder(task, item)
+        if folder:
+            del self._outputs[task, item]
             self.discard(folder)
 
     def give(self, task: TaskId, item: ItemId, paths: tuple[str, ...]) -> None:
@@ -391,12 +393,11 @@ class Spool:
         """Return where parts lie on this node; None where they were dropped."""
         paths = []
         for ref in refs:
-            key = (ref.task, ref.item)
-            folder = self._outputs.get(key)
-            if folder is not None:
+            folder = self.output_folder(ref.task, ref.item)
+            if folder:
                 paths.append(f"{folder}/{ref.part.name}")
                 continue
-            given = self._given.get(key)
+            given = self._given.get((ref.task, ref.item))
             if given is None:
                 return None
             paths.append(next(path for path in given if path.endswith(f"/{ref.part.name}")))
@@ -452,37 +453,22 @@ class Spool:
         Returns:
             Whether it is there; else it was made, and is empty.
         """
-        key, epoch = (delivery.target, delivery.item), delivery.epoch
-        is_there, folder = self._claim(place, (*key, epoch))
-        new = [(folder, delivery)]
-        left = self._left.setdefault(key, new)
-        if left is not new:
-            if new[0] in left:
-                return is_there
-            for before, each in list(left):  # of those that are named for one epoch the last counts
-                if each.epoch == epoch and before != folder:
-                    self._disown(before, (*key, epoch))
-            left += new
-        if place.startswith(MEMORY_MARK):
-            self._memory_used += delivery.size_bytes
+        is_there = self._left.give_inputs(place, delivery)
+        if not is_there:
+            os.makedirs(self._folder_of(place), mode=0o700, exist_ok=True)
         return is_there
 
     def adopt_outputs(
-        self, task: TaskId, item: ItemId, place: str, parts: Iterable[Part] = ()
+        self, task: TaskId, item: ItemId, place: str, parts: tuple[Part, ...] = ()
     ) -> bool:
         """Take up the folder that the journal names for outputs, or for an accepted input.
 
         Returns:
             As `adopt_inputs`.
         """
-        is_there, folder = self._claim(place, (task, item, -1))
-        before = self._outputs.setdefault((task, item), folder)
-        if before != folder:
-            self._disown(before, (task, item, -1))
-            self._outputs[task, item] = folder
-        if folder not in self._unchecked:
-            self._unchecked.add(folder)
-            self._charge(folder, sum([part.size_bytes for part in parts]))
+        is_there = self._left.give_outputs(place, (task, item), parts)
+        if not is_there:
+            os.makedirs(self._folder_of(place), mode=0o700, exist_ok=True)
         return is_there
 
     def look(self) -> None:
@@ -490,43 +476,8 @@ class Spool:
         for root, mark in ((self._root, ""), (self._memory, MEMORY_MARK)):
             for kind in ("in", "out", "given") if root else ():
                 names = os.listdir(f"{root}/{kind}")
-                self._owners.update(dict.fromkeys([f"{mark}{kind}/{name}" for name in names]))
+                self._left.see([f"{mark}{kind}/{name}" for name in names])
                 self._folders = max(self._folders, *map(int, filter(str.isdecimal, names)), 0)
-
-    def _claim(self, place: str, owner: Owner) -> tuple[bool, str]:
-        """Note whose a folder is from now on.
-
-        Returns:
-            Whether it was there, else it was made; and its path.
-        """
-        folder = self._folder_of(place)
-        is_there = place in self._owners
-        before = self._owners.get(place)
-        if not is_there:
-            os.makedirs(folder, mode=0o700, exist_ok=True)
-        elif before is not None and before != owner:
-            self._disown(folder, before)
-        self._owners[place] = owner
-        return is_there, folder
-
-    def _disown(self, folder: str, before: Owner) -> None:
-        """Take a folder from whoever the journal gave it to before: it was dropped meanwhile."""
-        self._owners[self.place_of(folder)] = None
-        task, item, epoch = before
-        if epoch < 0:
-            self._memory_used -= self._memory_sizes.pop(folder, 0)
-            self._unchecked.discard(folder)
-            if self._outputs.get((task, item)) == folder:
-                del self._outputs[task, item]
-        else:
-            left = self._left.get((task, item), [])
-            self._memory_used -= self._memory_of([each for each in left if each[0] == folder])
-            left[:] = [each for each in left if each[0] != folder]
-
-    def _memory_of(self, left: Iterable[tuple[str, Delivery]]) -> int:
-        """Return the bytes of deliveries that are in memory."""
-        memory = self._memory or "\0"
-        return sum([each.size_bytes for folder, each in left if folder.startswith(memory)])
 
     def sweep(
         self,
@@ -534,17 +485,12 @@ class Spool:
         keeps_outputs: Callable[[TaskId, ItemId], bool],
     ) -> None:
         """Remove what is needed no more, and every folder that nothing speaks of."""
-        gone = [self._folder_of(place) for place, owner in self._owners.items() if owner is None]
-        self._owners.clear()
-        for key in [key for key, left in self._left.items() if not (left and keeps_inputs(*key))]:
-            left = self._left.pop(key)
-            gone += [folder for folder, _ in left]
-            self._memory_used -= self._memory_of(left)
+        gone = [self._folder_of(place) for place in self._left.sweep(keeps_inputs, keeps_outputs)]
         for key in [key for key in self._inputs if not keeps_inputs(*key)]:
             gone += [inputs.folder for inputs in self._inputs.pop(key).values()]
         for key in [key for key in self._outputs if not keeps_outputs(*key)]:
             gone.append(self._outputs.pop(key))
-        for path in dict.fromkeys(gone):
+        for path in gone:
             if os.path.isdir(path) and not os.path.islink(path):
                 self.discard(path)
             else:
@@ -552,14 +498,16 @@ class Spool:
 
     def is_unchecked(self, place: str) -> bool:
         """Return whether a folder is from before a restart, and nobody has looked at its files."""
-        for key in list(self._left):
+        for key in list(self._left.inputs):
             self._epochs_of(key)
+        for key in list(self._left.outputs):
+            self.output_folder(*key)
         return self._folder_of(place) in self._unchecked
 
     def distrust(self, task: TaskId, item: ItemId) -> None:
         """Let the outputs of an execution be compared with what they were, before they are used."""
-        folder = self._outputs.get((task, item))
-        if folder is not None:
+        folder = self.output_folder(task, item)
+        if folder:
             self._unchecked.add(folder)
 
     def unchecked_fault(self, folder: str, parts: Iterable[tuple[str, Part]]) -> str:

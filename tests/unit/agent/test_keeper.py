@@ -166,9 +166,11 @@ async def test_harmed_file_is_mended_from_the_journal(
     else:
         path.write_bytes(SMALL[:-1] if harm == "short" else b"SMALL")
     again = live()
-    assert again.keeper.repair(str(path.parent), [("o", record.outputs[0])]) == ""
+    folder = again.spool.output_folder(T, ONE)
+    assert again.keeper.repair(folder, [("o", record.outputs[0])]) == ""
     assert path.read_bytes() == SMALL
-    assert str(path.parent) not in again.spool._unchecked
+    assert str(path.parent) == folder
+    assert folder not in again.spool._unchecked
 
 
 async def test_harmed_large_file_cannot_be_mended(tmp_path: Path) -> None:
@@ -179,9 +181,10 @@ async def test_harmed_large_file_cannot_be_mended(tmp_path: Path) -> None:
     path.write_bytes(LARGE[:-1] + b"?")
     life.keeper.close()
     again = Life(tmp_path / "run", None)
-    fault = again.keeper.repair(str(path.parent), [("o", record.outputs[0])])
+    folder = again.spool.output_folder(T, ONE)
+    fault = again.keeper.repair(folder, [("o", record.outputs[0])])
     assert fault == "o is not what was written"
-    assert str(path.parent) in again.spool._unchecked
+    assert folder in again.spool._unchecked
     again.keeper.close()
 
 
@@ -280,8 +283,8 @@ async def test_room_in_memory_is_counted_after_a_restart(tmp_path: Path) -> None
     await life.persist(life.taken(b"1" * 1000), life.elected(b"2" * 500))
     life.keeper.close()
     again = Life(folder, cache)
-    assert again.spool._memory_used == 1500
+    assert again.spool.memory_bytes == 1500
     again.spool.drop_outputs(T, ONE)
     again.spool.drop_inputs(T, ONE, 1)
-    assert again.spool._memory_used == 0
+    assert again.spool.memory_bytes == 0
     again.keeper.close()

@@ -252,6 +252,7 @@ def test_files_from_before_a_restart_are_looked_at_once(root: Path) -> None:
     again = Spool(root)
     again.look()
     again.adopt_outputs(T, ONE, spool.place_of(str(folder)))
+    assert again.output_folder(T, ONE) == str(folder)
     good = [("x", part("x", b"good"))]
     assert again.unchecked_fault(str(folder), good) == ""
     for name, body, what in [
@@ -328,7 +329,7 @@ def test_room_in_memory_comes_back_in_full(both: tuple[Spool, Path, Path]) -> No
         assert not spool.new_folder("in", 1).startswith(str(memory))
         spool.drop_inputs(T, ItemId(str(round_)), 1)
         spool.drop_outputs(T, ItemId(str(round_)))
-    assert spool._memory_used == 0
+    assert spool.memory_bytes == 0
     assert files(memory) == []
 
 
@@ -341,7 +342,7 @@ def test_parts_that_were_refused_leave_no_debt_in_memory(both: tuple[Spool, Path
         spool.forget_inputs(given)
         assert spool.input_paths(given) == []
         spool.drop_inputs(T, ItemId(str(seq)), 1)
-    assert spool._memory_used == 0
+    assert spool.memory_bytes == 0
 
 
 def test_files_in_memory_are_found_again(both: tuple[Spool, Path, Path]) -> None:
@@ -371,7 +372,7 @@ def test_memory_counts_what_was_there_before_a_restart(both: tuple[Spool, Path, 
     assert not again.new_folder("in", 41).startswith(str(memory))
     assert again.new_folder("in", 40).startswith(str(memory))
     again.drop_inputs(T, ONE, 1)
-    assert again._memory_used == 0
+    assert again.memory_bytes == 0
 
 
 def test_all_of_a_run_is_removed(both: tuple[Spool, Path, Path]) -> None:

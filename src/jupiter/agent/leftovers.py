@@ -1,0 +1,123 @@
+"""What a restart finds in a spool: whose each folder is, by the journal, until somebody asks.
+
+There may be very many folders, and a restart must be quick. So nothing is made of what the journal
+says of them, and nothing on the disk is looked at, before somebody asks for one of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from jupiter.model.ids import ItemId, TaskId
+from jupiter.model.items import Delivery, Part
+
+MEMORY_MARK = "*"
+"""Before the names of folders in memory, in the journal."""
+
+Key = tuple[TaskId, ItemId]
+Kept = Callable[[TaskId, ItemId], bool]
+_Owner = Key | tuple[TaskId, ItemId, int]
+_Inputs = list[tuple[str, Delivery]]
+_Outputs = tuple[str, tuple[Part, ...]]
+
+
+class Leftovers:
+    """Folders from before a restart, by their names in the journal ("places").
+
+    The journal names a folder again when it was dropped and used for something else: whoever was
+    named last has it. Of the folders that are named for one thing the last counts, too.
+    """
+
+    def __init__(self) -> None:
+        # Of inputs with the epoch; None where the folder is nobody's. One table, not one for each
+        # question: with so many entries looking something up is what takes the time.
+        self._owners: dict[str, _Owner | None] = {}
+        self.inputs: dict[Key, _Inputs] = {}
+        """Places, and what came into them, in the order of the journal."""
+        self.outputs: dict[Key, _Outputs] = {}
+        """Places, and what lies there: outputs of attempts, and accepted inputs."""
+        self.memory_bytes = 0
+        """Of all these, in memory."""
+
+    def see(self, places: Iterable[str]) -> None:
+        """Note which folders there are."""
+        self._owners.update(dict.fromkeys(places))
+
+    def give_inputs(self, place: str, delivery: Delivery) -> bool:
+        """Note what came into a folder; return whether it is there."""
+        key = (delivery.target, delivery.item)
+        is_there = self._give(place, (*key, delivery.epoch))
+        new = [(place, delivery)]
+        found = self.inputs.setdefault(key, new)
+        if found is not new:
+            if new[0] in found:
+                return is_there
+            for before, each in list(found):
+                if before != place and each.epoch == delivery.epoch:
+                    self._take_away(before, (*key, each.epoch))
+            self.inputs[key] = [*self.inputs.get(key, ()), *new]
+        if place.startswith(MEMORY_MARK):
+            self.memory_bytes += delivery.size_bytes
+        return is_there
+
+    def give_outputs(self, place: str, key: Key, parts: tuple[Part, ...]) -> bool:
+        """Note what lies in a folder; return whether it is there."""
+        is_there = self._give(place, key)
+        new = (place, parts)
+        found = self.outputs.setdefault(key, new)
+        if found is not new:
+            self._take_away(found[0], key)
+            self._owners[place] = key
+            self.outputs[key] = new
+        if place.startswith(MEMORY_MARK):
+            self.memory_bytes += sum([part.size_bytes for part in parts])
+        return is_there
+
+    def _give(self, place: str, owner: _Owner) -> bool:
+        """Note whose a folder is from now on; return whether it is there."""
+        owners = self._owners
+        is_there = place in owners
+        before = owners.get(place)
+        if before is not None and before != owner:
+            self._take_away(place, before)
+        owners[place] = owner
+        return is_there
+
+    def _take_away(self, place: str, owner: _Owner) -> None:
+        self._owners[place] = None
+        key = owner[:2]
+        if len(owner) == 2:
+            self.take_outputs(key)
+            return
+        for before, each in self.take_inputs(key):
+            if before != place:
+                self.inputs.setdefault(key, []).append((before, each))
+                self.memory_bytes += _in_memory(before, each.parts)
+
+    def take_inputs(self, key: Key) -> _Inputs:
+        """Return what came for an execution; from now on it is the business of who asks."""
+        found = self.inputs.pop(key, [])
+        self.memory_bytes -= sum([_in_memory(place, each.parts) for place, each in found])
+        return found
+
+    def take_outputs(self, key: Key) -> _Outputs | None:
+        """Return what an execution left; from now on it is the business of who asks."""
+        found = self.outputs.pop(key, None)
+        if found is not None:
+            self.memory_bytes -= _in_memory(*found)
+        return found
+
+    def sweep(self, keeps_inputs: Kept, keeps_outputs: Kept) -> list[str]:
+        """Give up what is needed no more; return the places that are nobody's."""
+        gone = [place for place, owner in self._owners.items() if owner is None]
+        self._owners = {}
+        for key in [key for key in self.inputs if not keeps_inputs(*key)]:
+            gone += dict.fromkeys([place for place, _ in self.take_inputs(key)])
+        for key in [key for key in self.outputs if not keeps_outputs(*key)]:
+            gone.append(self.outputs[key][0])
+            self.take_outputs(key)
+        return gone
+
+
+def _in_memory(place: str, parts: tuple[Part, ...]) -> int:
+    return sum([part.size_bytes for part in parts]) if place.startswith(MEMORY_MARK) else 0
