@@ -34,7 +34,7 @@ def nothing_sent_again() -> list[Patch]:
 
     def step(self: Any, event: Any, now: float) -> Any:
         actions = real(self, event, now)
-        if isinstance(event, ev.Began):
+        if isinstance(event, ev.Began | ev.Due):
             return [a for a in actions if not isinstance(a, act.Send)]
         return actions
 

@@ -219,3 +219,45 @@ def test_restart_remembers_that_the_input_is_closed() -> None:
     machine.restore(rec.Closed(1))
     assert machine.total == 1
     assert drained(tell(machine, ev.Settled((0,)))) == 1
+
+
+# -- very many at once -----------------------------------------------------------------------------
+
+
+def again(machine: Ingress, actions: list[act.Action]) -> list[list[tuple[TaskId, str, int]]]:
+    """Return what is sent again at once, then after each timer until there is none."""
+    found = [sent(actions)]
+    while timers := [each for each in actions if isinstance(each, act.SetTimer)]:
+        assert timers == [act.SetTimer(ev.Timer("again"), 0.0)]
+        actions = tell(machine, ev.Due(timers[0].timer))
+        found.append(sent(actions))
+    return found
+
+
+def test_what_is_sent_again_is_sent_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jupiter.control.ingress.AGAIN_MAX", 2)
+    machine = ingress(5)
+    offer(machine, 5)
+    pieces = again(machine, begin(machine, 2))
+    assert [[item for _, item, _ in piece] for piece in pieces] == [
+        ["0", "0", "1", "1"],
+        ["2", "2", "3", "3"],
+        ["4", "4"],
+    ]
+    assert {epoch for piece in pieces for _, _, epoch in piece} == {2}
+
+
+def test_pieces_of_an_epoch_that_is_over_are_sent_in_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("jupiter.control.ingress.AGAIN_MAX", 2)
+    machine = ingress(6)
+    offer(machine, 5)
+    first = begin(machine, 2)
+    assert sent(first)
+    assert begin(machine, 3) == []  # the timer of the epoch before goes on
+    tell(machine, ev.Settled((1,)))
+    assert accepted(offer(machine, 1)) == [5]  # and is sent at once, not again
+    pieces = again(machine, first)
+    assert [item for piece in pieces[1:] for _, item, _ in piece[::2]] == ["0", "2", "3", "4"]
+    assert {epoch for piece in pieces[1:] for _, _, epoch in piece} == {3}

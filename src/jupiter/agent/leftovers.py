@@ -45,8 +45,8 @@ class Leftovers:
 
     def give_inputs(self, place: str, delivery: Delivery) -> bool:
         """Note what came into a folder; return whether it is there."""
-        key = (delivery.target, delivery.item)
-        is_there = self._give(place, (*key, delivery.epoch))
+        target, item = key = delivery.target, delivery.item
+        is_there = self._give(place, (target, item, delivery.epoch))
         new = [(place, delivery)]
         found = self.inputs.setdefault(key, new)
         if found is not new:
@@ -57,7 +57,8 @@ class Leftovers:
                     self._take_away(before, (*key, each.epoch))
             self.inputs[key] = [*self.inputs.get(key, ()), *new]
         if place.startswith(MEMORY_MARK):
-            self.memory_bytes += delivery.size_bytes
+            for part in delivery.parts:
+                self.memory_bytes += part.size_bytes
         return is_there
 
     def give_outputs(self, place: str, key: Key, parts: tuple[Part, ...]) -> bool:
@@ -70,7 +71,8 @@ class Leftovers:
             self._owners[place] = key
             self.outputs[key] = new
         if place.startswith(MEMORY_MARK):
-            self.memory_bytes += sum([part.size_bytes for part in parts])
+            for part in parts:
+                self.memory_bytes += part.size_bytes
         return is_there
 
     def _give(self, place: str, owner: _Owner) -> bool:

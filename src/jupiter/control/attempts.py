@@ -54,7 +54,7 @@ class Attempts:
         self._asleep: list[tuple[int, int, int, TaskId, ItemId]] = []
         self._with_workers = 0
         self._settled = SeqSet()
-        self._by_origin: dict[int, dict[Key, None]] = {}
+        self._by_origin: dict[int, list[Key]] = {}
 
     # -- what others want to know --------------------------------------------------------------
 

@@ -89,9 +89,10 @@ class Dispatcher(Attempts):
         for origin in delivery.origins:
             keys = by_origin.get(origin)
             if keys is not None:
-                keys[key] = None
+                if key not in keys:
+                    keys.append(key)
             elif origin not in self._settled:
-                by_origin[origin] = {key: None}
+                by_origin[origin] = [key]
         missing = self._never(delivery)
         inputs: tuple[Delivery, ...] = (delivery,)
         enter_s = now
@@ -100,7 +101,7 @@ class Dispatcher(Attempts):
             if complete is None:
                 return [act.Evict(each, task) for each in state.join.evict()]
             inputs, enter_s = complete
-        bad = next((each for each in inputs if each.outcome != "done"), None)
+        bad = _not_done(inputs)
         if old is not None:
             is_same = old.lineage == tuple([each.attempt for each in inputs])
             # An accepted input that was lost meanwhile comes without files: what was made of it
@@ -205,8 +206,8 @@ class Dispatcher(Attempts):
             for task, item in [key for key in self._executions if is_batch(key[1])]:
                 actions += self._discard((task, item), self._executions[task, item])
             for keys in self._by_origin.values():
-                for key in [key for key in keys if is_batch(key[1])]:
-                    del keys[key]  # other items may be in the batch of this number from now on
+                # Other items may be in the batch of this number from now on.
+                keys[:] = [key for key in keys if not is_batch(key[1])]
             for state in self._tasks.values():
                 state.join.drop_batches()
             actions.append(act.DropBatches())
@@ -232,9 +233,10 @@ class Dispatcher(Attempts):
 
     def restore(self, record: rec.Record, now: float) -> None:
         """Take in what this node wrote down before it died."""
+        if isinstance(record, rec.Taken):  # first: there may be very many
+            self._arrived(record.delivery, now)
+            return
         match record:
-            case rec.Taken(delivery):
-                self._arrived(delivery, now)
             case rec.Started(task, item, attempt):
                 execution = self._executions.get((task, item))
                 # It may be written behind its own end, where a full disk kept it waiting.
@@ -264,12 +266,21 @@ class Dispatcher(Attempts):
                 actions.append(act.DropInputs(item, execution.task, execution.epoch))
                 if execution.epoch == self._epoch:
                     actions += self._follow(execution)
+            elif not execution.number:
+                self._queue(execution)
             elif execution.number > self._tasks[execution.task].plan.retries + CRASHES_MAX:
                 detail = f"task {execution.task} never ended in {execution.number} attempts"
                 actions += self._elect(execution, "failed", (), detail)
             else:
                 self._queue(execution)
         return actions
+
+
+def _not_done(inputs: tuple[Delivery, ...]) -> Delivery | None:
+    for each in inputs:
+        if each.outcome != "done":
+            return each
+    return None
 
 
 def _sends(routed: list[Routed]) -> list[act.Action]:

@@ -13,6 +13,9 @@ from jupiter.model.ids import INGRESS, TaskId, item_id
 from jupiter.model.items import Part, PartRef, TaskPlan
 from jupiter.model.view import Numbers
 
+AGAIN_MAX = 500
+"""Items that are sent again at once; a few milliseconds."""
+
 
 class Ingress:
     """The way into the graph, with back-pressure and end-to-end retention.
@@ -41,6 +44,8 @@ class Ingress:
         self._accepting: dict[int, tuple[rec.Accepted, float]] = {}
         self._open: dict[int, tuple[Part, ...]] = {}
         self._lost: dict[int, str] = {}
+        # What has not ended, as far as it was not sent again in this epoch.
+        self._again: deque[int] = deque()
         self._held: dict[int, None] = {}
         self._parked: dict[int, None] = {}
         self._is_closed = False
@@ -91,8 +96,8 @@ class Ingress:
         """Take in one event and return what is to be done.
 
         Args:
-            event: `Offered`, `InputClosed`, `Held`, `Parked`, `Settled`, `Began`, or `Kept` of its
-                records.
+            event: `Offered`, `InputClosed`, `Held`, `Parked`, `Settled`, `Began`, `Due`, or `Kept`
+                of its records.
             now: Seconds on the clock of this node.
         """
         actions: list[act.Action] = []
@@ -113,6 +118,8 @@ class Ingress:
                 actions = self._settle(seqs)
             case ev.Began():
                 actions = self._begin(event)
+            case ev.Due():
+                actions = self._send_again()
             case _:
                 raise TypeError(f"an ingress takes no {type(event).__name__}")
         return actions + self._accept() + self._end()
@@ -134,12 +141,20 @@ class Ingress:
         self._router.begin(self._epoch, self.numbers)
         self._held.clear()
         self._parked.clear()
-        return [
-            send
-            for seq, parts in self._open.items()
-            if seq not in self._ending
-            for send in self._send(seq, parts)
-        ]
+        is_under_way = bool(self._again)
+        self._again = deque(self._open)
+        return [] if is_under_way else self._send_again()
+
+    def _send_again(self) -> list[act.Action]:
+        """Send some again; the others soon, so that what came meanwhile need not wait for all."""
+        actions: list[act.Action] = []
+        for _ in range(min(AGAIN_MAX, len(self._again))):
+            seq = self._again.popleft()
+            if seq in self._open and seq not in self._ending:
+                actions += self._send(seq, self._open[seq])
+        if self._again:
+            actions.append(act.SetTimer(ev.Timer("again"), 0.0))
+        return actions
 
     def _accept(self) -> list[act.Action]:
         actions: list[act.Action] = []
@@ -187,12 +202,13 @@ class Ingress:
 
     def restore(self, record: rec.Record) -> None:
         """Take in what this node wrote down before it died."""
+        if isinstance(record, rec.Accepted):  # first: there may be very many
+            self._next = record.seq + 1
+            self._open[record.seq] = record.parts
+            return
         match record:
             case rec.Lost(item, task, reason) if task == INGRESS:
                 self.lose(int(item), reason)
-            case rec.Accepted(seq, _, parts):
-                self._next = seq + 1
-                self._open[seq] = parts
             case rec.Closed():
                 self._is_closed = True
             case rec.Committed(endings=endings):

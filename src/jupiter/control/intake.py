@@ -112,6 +112,8 @@ class Intake(Machines):
                 self._do(self.placing.due(timer.task, timer.item))
             case "restart":
                 self._do(self.workers.start(timer.task))
+            case "again":
+                self._enter(event)
             case "lease":
                 self._do(self._ends()[2].due(self._now))
             case _:

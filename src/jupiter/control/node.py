@@ -58,28 +58,35 @@ class Node(Intake):
         """Take in what this node wrote down before it died, in order."""
         self._now = now
         self.dispatcher.is_restoring = True
+        dispatcher, belongs, is_over = self.dispatcher, self._belongs, self._known.is_over
         for record in records:
-            match record:
-                case rec.Seen(view):
-                    self._take_up(view)
-                case rec.Taken(delivery) if not (
-                    # It was of no use any more when it was written, behind the end of its epoch.
-                    self._belongs(delivery) and not self._known.is_over(delivery)
-                ):
-                    continue
-                case rec.Taken() | rec.Started() | rec.Elected():
-                    self.dispatcher.restore(record, now)
-                case rec.Assigned():
-                    self.placing.restore(record)
-                case rec.Lost():
-                    self._lose(record)
-                case rec.Forgotten(settled):
-                    self._forget(self._known.settled.add_all(settled.mark, settled.above))
-                case _:
-                    self._restore_home(record)
+            if isinstance(record, rec.Taken):  # first: there may be very many of these two
+                # Else it was of no use any more when it was written, behind the end of its epoch.
+                if belongs(record.delivery) and not is_over(record.delivery):
+                    dispatcher.restore(record, now)
+            elif isinstance(record, rec.Accepted):
+                if self.ingress is not None:
+                    self.ingress.restore(record)
+            else:
+                self._restore(record)
         self._out.clear()
         self._todo.clear()
         self.dispatcher.is_restoring = False
+
+    def _restore(self, record: rec.Record) -> None:
+        match record:
+            case rec.Seen(view):
+                self._take_up(view)
+            case rec.Started() | rec.Elected():
+                self.dispatcher.restore(record, self._now)
+            case rec.Assigned():
+                self.placing.restore(record)
+            case rec.Lost():
+                self._lose(record)
+            case rec.Forgotten(settled):
+                self._forget(self._known.settled.add_all(settled.mark, settled.above))
+            case _:
+                self._restore_home(record)
 
     def _restore_home(self, record: rec.Record) -> None:
         if self.ingress is None or self.sink is None:

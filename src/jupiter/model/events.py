@@ -18,10 +18,11 @@ class Timer(msgspec.Struct, frozen=True):
 
     Attributes:
         kind: ``retry`` and ``timeout`` of an attempt, ``resend`` to a node, ``choose`` of a place,
-            ``restart`` of the workers of a task; ``beat`` and ``lease`` come round.
+            ``restart`` of the workers of a task, ``again`` where more is to be sent again; ``beat``
+            and ``lease`` come round.
     """
 
-    kind: Literal["retry", "timeout", "resend", "choose", "restart", "beat", "lease"]
+    kind: Literal["retry", "timeout", "resend", "choose", "restart", "again", "beat", "lease"]
     task: TaskId = TaskId("")
     item: ItemId = ItemId("")
     node: NodeId = NodeId("")
