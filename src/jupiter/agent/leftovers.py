@@ -16,7 +16,6 @@ MEMORY_MARK = "*"
 
 Key = tuple[TaskId, ItemId]
 Kept = Callable[[TaskId, ItemId], bool]
-_Owner = Key | tuple[TaskId, ItemId, int]
 _Inputs = list[tuple[str, Delivery]]
 _Outputs = tuple[str, tuple[Part, ...]]
 
@@ -29,15 +28,15 @@ class Leftovers:
     """
 
     def __init__(self) -> None:
-        # Of inputs with the epoch; None where the folder is nobody's. One table, not one for each
-        # question: with so many entries looking something up is what takes the time.
-        self._owners: dict[str, _Owner | None] = {}
         self.inputs: dict[Key, _Inputs] = {}
         """Places, and what came into them, in the order of the journal."""
         self.outputs: dict[Key, _Outputs] = {}
         """Places, and what lies there: outputs of attempts, and accepted inputs."""
         self.memory_bytes = 0
         """Of all these, in memory."""
+        # Of those that are there: the entry in `inputs` or the key in `outputs`, or None. One table
+        # for all questions: with so many folders it is looking them up that takes time.
+        self._owners: dict[str, _Inputs | Key | None] = {}
 
     def see(self, places: Iterable[str]) -> None:
         """Note which folders there are."""
@@ -45,17 +44,23 @@ class Leftovers:
 
     def give_inputs(self, place: str, delivery: Delivery) -> bool:
         """Note what came into a folder; return whether it is there."""
-        target, item = key = delivery.target, delivery.item
-        is_there = self._give(place, (target, item, delivery.epoch))
-        new = [(place, delivery)]
-        found = self.inputs.setdefault(key, new)
-        if found is not new:
-            if new[0] in found:
-                return is_there
-            for before, each in list(found):
-                if before != place and each.epoch == delivery.epoch:
-                    self._take_away(before, (*key, each.epoch))
-            self.inputs[key] = [*self.inputs.get(key, ()), *new]
+        key = (delivery.target, delivery.item)
+        new = (place, delivery)
+        is_there = place in self._owners
+        before = self._owners.get(place)
+        found = self.inputs.get(key)
+        if found is None:
+            found = self.inputs[key] = [new]
+        elif new in found:
+            return is_there
+        else:
+            for each in list(found):  # in each epoch there is one folder, the last
+                if (each[0] == place) is not (each[1].epoch == delivery.epoch):
+                    self._drop(found, each)
+            found.append(new)
+        if before is not None and before is not found:
+            self._take_away(place, before)
+        self._owners[place] = found
         if place.startswith(MEMORY_MARK):
             for part in delivery.parts:
                 self.memory_bytes += part.size_bytes
@@ -63,38 +68,33 @@ class Leftovers:
 
     def give_outputs(self, place: str, key: Key, parts: tuple[Part, ...]) -> bool:
         """Note what lies in a folder; return whether it is there."""
-        is_there = self._give(place, key)
         new = (place, parts)
+        is_there = place in self._owners
+        before = self._owners.get(place)
         found = self.outputs.setdefault(key, new)
         if found is not new:
             self._take_away(found[0], key)
-            self._owners[place] = key
-            self.outputs[key] = new
+        if before is not None:
+            self._take_away(place, before)
+        self._owners[place] = key
+        self.outputs[key] = new
         if place.startswith(MEMORY_MARK):
             for part in parts:
                 self.memory_bytes += part.size_bytes
         return is_there
 
-    def _give(self, place: str, owner: _Owner) -> bool:
-        """Note whose a folder is from now on; return whether it is there."""
-        owners = self._owners
-        is_there = place in owners
-        before = owners.get(place)
-        if before is not None and before != owner:
-            self._take_away(place, before)
-        owners[place] = owner
-        return is_there
-
-    def _take_away(self, place: str, owner: _Owner) -> None:
+    def _take_away(self, place: str, owner: _Inputs | Key) -> None:
         self._owners[place] = None
-        key = owner[:2]
-        if len(owner) == 2:
-            self.take_outputs(key)
+        if isinstance(owner, tuple):
+            self.take_outputs(owner)
             return
-        for before, each in self.take_inputs(key):
-            if before != place:
-                self.inputs.setdefault(key, []).append((before, each))
-                self.memory_bytes += _in_memory(before, each.parts)
+        for each in [each for each in owner if each[0] == place]:
+            self._drop(owner, each)
+
+    def _drop(self, found: _Inputs, each: tuple[str, Delivery]) -> None:
+        found.remove(each)
+        self._owners[each[0]] = None
+        self.memory_bytes -= _in_memory(each[0], each[1].parts)
 
     def take_inputs(self, key: Key) -> _Inputs:
         """Return what came for an execution; from now on it is the business of who asks."""
@@ -112,8 +112,10 @@ class Leftovers:
     def sweep(self, keeps_inputs: Kept, keeps_outputs: Kept) -> list[str]:
         """Give up what is needed no more; return the places that are nobody's."""
         gone = [place for place, owner in self._owners.items() if owner is None]
-        self._owners = {}
-        for key in [key for key in self.inputs if not keeps_inputs(*key)]:
+        self._owners.clear()
+        for key in [
+            key for key, found in self.inputs.items() if not (found and keeps_inputs(*key))
+        ]:
             gone += dict.fromkeys([place for place, _ in self.take_inputs(key)])
         for key in [key for key in self.outputs if not keeps_outputs(*key)]:
             gone.append(self.outputs[key][0])

@@ -10,7 +10,6 @@ import os
 from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from statistics import median
 from typing import Protocol
 
 import psutil
@@ -32,6 +31,12 @@ ENDS_MAX = 4096
 FILES_MAX = 50_000
 """Files of a spool that are looked at; those beyond are not counted."""
 REASON_MAX = 300
+
+
+def _median(values: Iterable[float]) -> float:
+    """Return the value in the middle, the upper of two; 0 where there is none."""
+    found = sorted(values)
+    return found[len(found) // 2] if found else 0.0
 
 
 class TaskTally:
@@ -84,12 +89,11 @@ class Tally:
         """Count the items that ended before this process started."""
         commits: dict[int, rec.Committed] = {}
         for record in records:
-            match record:
-                case rec.Committed(number):
-                    commits[number] = record
-                case rec.Published(number) if number in commits:
-                    for ending in commits.pop(number).endings:
-                        self.ended[ending.outcome] += 1
+            if isinstance(record, rec.Committed):
+                commits[record.number] = record
+            elif isinstance(record, rec.Published) and record.number in commits:
+                for ending in commits.pop(record.number).endings:
+                    self.ended[ending.outcome] += 1
 
 
 class Traffic:
@@ -142,7 +146,7 @@ def run_status(
                 done=found.done,
                 failed=found.failed,
                 seconds=found.seconds,
-                p50_s=median(found.last) if found.last else 0.0,
+                p50_s=_median(found.last),
                 workers=workers.get(task, 0),
                 last_error=found.last_error,
             )

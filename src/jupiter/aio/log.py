@@ -14,9 +14,11 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Literal, Protocol
 
-import structlog
-
 from jupiter.aio.clock import monotonic_s, wall_s
+from jupiter.kit.imports import without
+
+with without("rich"):  # for tracebacks in colour; nothing here shows any
+    import structlog
 
 Level = Literal["debug", "info", "warning", "error"]
 Fields = MutableMapping[str, Any]
