@@ -162,10 +162,24 @@ def test_batch_does_not_end_before_the_items_in_front_of_it() -> None:
     assert ended(arrive(machine, result(A, 0))) == [[0], [2, 3]]
 
 
-def test_rest_that_makes_no_batch_does_not_end_before_the_items_in_front_of_it() -> None:
+def test_rest_that_makes_no_batch_ends_with_the_last_item() -> None:
     machine = Sink((A,))
-    assert not commits(arrive(machine, result(A, 1, outcome="failed", origins=(1,))))
-    assert ended(arrive(machine, result(A, 0))) == [[0], [1]]
+    machine.step(ev.Kept(rec.Closed(4)), 0.0)
+    rest = result(A, 1, outcome="failed", origins=(1,))
+    assert ended(arrive(machine, rest, result(A, 2), result(A, 0))) == [[2], [0]]
+    assert ended(arrive(machine, result(A, 3))) == [[1, 3]]
+
+
+def test_rest_ends_with_the_last_item_also_after_a_restart() -> None:
+    machine = Sink((A,))
+    machine.restore(rec.Closed(2))
+    assert not commits(arrive(machine, result(A, 0, outcome="failed", origins=(0,))))
+    assert ended(arrive(machine, result(A, 1))) == [[0, 1]]
+
+
+def test_batch_that_failed_while_more_may_come_ends_at_once() -> None:
+    batch = result(A, 0, outcome="failed", origins=(0, 1))
+    assert ended(arrive(Sink((A,)), batch)) == [[0, 1]]
 
 
 def test_batch_ends_with_the_items_between_its_own() -> None:

@@ -240,6 +240,7 @@ class Intake(Machines):
     def _closed(self, record: rec.Closed) -> None:
         self._known.total = record.total
         self._enter(ev.Kept(record))
+        self._shown(ev.Kept(record))
         self._do(self.dispatcher.close(record.total))
         self._push()
 

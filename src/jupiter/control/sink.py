@@ -20,7 +20,8 @@ class Sink:
     epoch. Only then its results become visible, together; so no result of an abandoned epoch is
     ever seen beside one of a later. Items that share a batch end together, and a batch never ends
     before an item in front of its last: how that item fares decides which items are in the batch,
-    and in a new epoch it may fare otherwise.
+    and in a new epoch it may fare otherwise. What is left in the end and makes no batch depends on
+    all items.
 
     Args:
         sinks: The tasks whose outputs are results.
@@ -34,6 +35,7 @@ class Sink:
         self._complete: dict[int, None] = {}
         self.ending = SeqSet()
         """Items whose end is decided, whether or not it is visible yet."""
+        self._total = -1
         self._commits = 0
         self._publishing: dict[int, rec.Committed] = {}
         self._names: dict[str, None] = {}
@@ -61,6 +63,9 @@ class Sink:
                 return []
             case ev.Kept(rec.Committed() as commit):
                 return [act.Publish(commit)]
+            case ev.Kept(rec.Closed(total)):
+                self._total = total
+                return []
             case ev.Shown(number):
                 return self._shown(number)
             case _:
@@ -109,12 +114,18 @@ class Sink:
                 if seq not in self._complete:
                     return []
                 group.append(seq)
-                batches = [each.origins for each in self._cover[seq].values() if each.scope]
+                batches = [each for each in self._cover[seq].values() if each.scope]
                 if batches and first != self.ending.mark:
                     return []
-                last = max([last, *map(max, batches)])
+                last = max([last, *map(self._last_of, batches)])
             seq += 1
         return group
+
+    def _last_of(self, batch: Delivery) -> int:
+        """Return the last item that has to do with what is in a batch."""
+        if batch.outcome != "done" and self._total >= 0:
+            return self._total - 1  # it may be what is left in the end
+        return max(batch.origins)
 
     def _commit(self, group: list[int]) -> act.Action:
         named: dict[tuple[TaskId, ItemId], tuple[Delivery, tuple[str, ...]]] = {}
@@ -196,6 +207,8 @@ class Sink:
                         self._names[fold(name)] = None
             case rec.Published(number):
                 self._publishing.pop(number, None)
+            case rec.Closed(total):
+                self._total = total
 
     def resume(self) -> list[act.Action]:
         """Make visible what was committed and perhaps not shown."""
