@@ -24,6 +24,7 @@ from pathlib import Path
 
 import msgspec
 
+from jupiter.aio.clock import wall_s
 from jupiter.aio.failpoints import hit
 from jupiter.aio.log import get_log
 from jupiter.control.compaction import Worth, weigh
@@ -45,10 +46,12 @@ class Entry(msgspec.Struct, array_like=True):
     Attributes:
         record: It.
         place: Folder of the files that belong to it, within the spool; empty where there are none.
+        written_s: When it was written down, since 1970.
     """
 
     record: Record
     place: str = ""
+    written_s: float = 0.0
 
 
 class Found:
@@ -57,15 +60,17 @@ class Found:
     Attributes:
         records: Of all entries.
         places: As for `Entry`.
+        written_s: As for `Entry`.
         payloads: The entries, as they lie in the journal.
     """
 
-    __slots__ = ("payloads", "places", "records")
+    __slots__ = ("payloads", "places", "records", "written_s")
 
     def __init__(self, payloads: list[memoryview]) -> None:
         found = [_read(payload) for payload in payloads]
         self.records = [entry.record for entry in found]
         self.places = [entry.place for entry in found]
+        self.written_s = [entry.written_s for entry in found]
         self.payloads = payloads
 
     def bodies(self, k: int) -> memoryview:
@@ -171,7 +176,7 @@ class Journal:
         Returns:
             Whether it is written; else `then` will be called.
         """
-        payload = _payload(Entry(record, place), ())
+        payload = _payload(Entry(record, place, _now_s()), ())
         hit("journal.append")
         if not self._stuck and self._write([payload]):
             hit("journal.appended")
@@ -201,7 +206,7 @@ class Journal:
             files: Files that are synced before.
             folders: Folders that are synced before, so that the files have their names.
         """
-        payload = _payload(Entry(record, place), bodies)
+        payload = _payload(Entry(record, place, _now_s()), bodies)
         self._staged.append(_Job(payload, files, folders, then))
         self._begin()
 
@@ -416,19 +421,23 @@ def _payload(entry: Entry, bodies: Iterable[bytes]) -> bytes:
     return b"".join((_LENGTH.pack(len(head)), head, *bodies))
 
 
+def _now_s() -> float:
+    return round(wall_s(), 4)  # digits cost bytes in every entry
+
+
 def _read(payload: memoryview) -> Entry:
     (length,) = _LENGTH.unpack_from(payload)
     return _DECODER.decode(payload[4 : 4 + length])
 
 
 def _worth_keeping(payloads: list[memoryview]) -> list[bytes]:
-    records = Found(payloads).records
+    found = Found(payloads)
     kept = []
-    for record, payload, worth in zip(records, payloads, weigh(records), strict=True):
+    for k, worth in enumerate(weigh(found.records)):
         if worth is Worth.ALL:
-            kept.append(bytes(payload))
+            kept.append(bytes(payloads[k]))
         elif worth is Worth.RECORD:
-            kept.append(_payload(Entry(record), ()))
+            kept.append(_payload(Entry(found.records[k], written_s=found.written_s[k]), ()))
     return kept
 
 

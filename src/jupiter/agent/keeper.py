@@ -150,9 +150,10 @@ class Keeper:
             files.paths += [f"{folder}/{part.name}" for part in parts]
             files.parts += parts
 
-    def records(self) -> Iterator[rec.Record]:
-        """Yield everything that is written down, oldest first."""
-        return iter(self._journal.entries().records)
+    def records(self) -> Iterator[tuple[rec.Record, float]]:
+        """Yield everything that is written down, oldest first, and when, in seconds since 1970."""
+        found = self._journal.entries()
+        return zip(found.records, found.written_s, strict=True)
 
     # -- after a restart -----------------------------------------------------------------------
 

@@ -23,7 +23,7 @@ from jupiter.agent.place import Agency, Place
 from jupiter.agent.spool import Memory, Spool
 from jupiter.agent.status import run_status
 from jupiter.agent.workers import WorkerPool
-from jupiter.aio.clock import monotonic_s
+from jupiter.aio.clock import monotonic_s, wall_s
 from jupiter.aio.failpoints import hit
 from jupiter.aio.log import get_log, line_of
 from jupiter.control.config import NodeConfig
@@ -216,14 +216,16 @@ class AgentRun:
         """Tell home again of all items that were accepted and that have ended."""
         if self._keeper is None:
             return
-        now = monotonic_s()
-        for record in self._keeper.records():
+        # The monotonic clock may have begun anew since then.
+        behind_s = wall_s() - monotonic_s()
+        for record, written_s in self._keeper.records():
+            at_s = written_s - behind_s
             match record:
                 case rec.Accepted(seq, name):
-                    self._facts.note(msg.Accepted(seq, name, now, now))
+                    self._facts.note(msg.Accepted(seq, name, at_s, at_s))
                 case rec.Committed(endings=endings):
                     for end in endings:
-                        ended = msg.Ended(end.seq, end.outcome, end.detail, end.results, now)
+                        ended = msg.Ended(end.seq, end.outcome, end.detail, end.results, at_s)
                         self._facts.note(ended)
         ingress = self._machines.ingress
         if ingress is not None and ingress.is_drained:

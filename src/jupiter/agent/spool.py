@@ -455,7 +455,7 @@ class Spool:
         """
         is_there = self._left.give_inputs(place, delivery)
         if not is_there:
-            os.makedirs(self._folder_of(place), mode=0o700, exist_ok=True)
+            self._make(place)
         return is_there
 
     def adopt_outputs(
@@ -468,8 +468,14 @@ class Spool:
         """
         is_there = self._left.give_outputs(place, (task, item), parts)
         if not is_there:
-            os.makedirs(self._folder_of(place), mode=0o700, exist_ok=True)
+            self._make(place)
         return is_there
+
+    def _make(self, place: str) -> None:
+        """Make a folder of before a restart again, whose name no other may get."""
+        folder = self._folder_of(place)
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        self._folders = max(self._folders, int(os.path.basename(folder)))
 
     def look(self) -> None:
         """See which folders are there, before any is adopted."""
