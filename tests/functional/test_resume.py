@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -86,6 +88,11 @@ def check(out: Path, many_inputs: Path) -> None:
     assert sorted(texts) == sorted(expected_texts(find_inputs([many_inputs])))
     assert not (out / ".jupiter").exists()
     assert (out / "report.html").exists()
+    events = [json.loads(line) for line in (out / "trace.jsonl").read_text().splitlines()]
+    done = Counter(each["time_s"] for each in events if each["event"] == "ended")
+    assert done.total() == ITEMS
+    # Those that ended without a command keep their times, not that at which the next one heard.
+    assert max(done.values()) < 10
 
 
 def test_stream_goes_on_without_its_command_and_another_takes_it_up(

@@ -395,7 +395,7 @@ def test_folder_in_a_folder_is_removed_too(root: Path) -> None:
 def test_folder_that_a_restart_made_again_is_given_to_nobody_else(
     both: tuple[Spool, Path, Path],
 ) -> None:
-    spool, disk, memory = both
+    spool, _, memory = both
     spool.look()
     assert not spool.adopt_outputs(TaskId("@in"), ItemId("0"), "*given/3")
     folders = [spool.new_folder("given") for _ in range(5)]
