@@ -41,16 +41,12 @@ class Engine(LocalEngine):
     """Notes when agents start, and does not close workers in: tasks note when they begin."""
 
     def __init__(self, root: Path, orphan_s: float = 60.0) -> None:
-        super().__init__(root, orphan_s)
+        super().__init__(root, RunSettings(orphan_s=orphan_s, isolation="none"))
         self.root = root
         self.begun_s: dict[str, float] = {}
         self.ready_s: dict[str, float] = {}
         self.ready_cpu_s: dict[str, float] = {}
         self._is_back: dict[str, asyncio.Event] = {}
-
-    def _config(self, *args: Any, **named: Any) -> AgentConfig:
-        config = super()._config(*args, **named)
-        return msgspec.structs.replace(config, isolation="none")
 
     async def _start_one(self, config: AgentConfig) -> AgentHandle:
         self.begun_s[config.node] = time.monotonic()

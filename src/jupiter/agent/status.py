@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import defaultdict, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -30,6 +30,8 @@ RATE_S = 5.0
 ENDS_MAX = 4096
 FILES_MAX = 50_000
 """Files of a spool that are looked at; those beyond are not counted."""
+LOOKING_MAX = 0.02
+"""Part of the time that may go into looking at spools, however often somebody asks."""
 REASON_MAX = 300
 
 
@@ -276,6 +278,8 @@ class Books:
         self._data = data
         self._start_s = monotonic_s()
         self._tallies: dict[str, Tally] = {}
+        self._sizes: dict[str, tuple[int, int]] = {}
+        self._look_s = 0.0
         self.traffic: defaultdict[NodeId, Traffic] = defaultdict(Traffic)
         """What is counted of the link to each node."""
 
@@ -287,16 +291,27 @@ class Books:
         """Forget a run that has stopped."""
         self._tallies.pop(run, None)
 
+    async def _look_at(self, runs: Sequence[Watched]) -> dict[str, tuple[int, int]]:
+        """Return bytes and files of the spools by run; they may be a little old."""
+        begin_s = monotonic_s()
+        if begin_s >= self._look_s or any(run.name not in self._sizes for run in runs):
+            roots = {run.name: run.spool_roots for run in runs}
+            self._sizes = await asyncio.to_thread(
+                lambda: {name: size_of(each) for name, each in roots.items()}
+            )
+            end_s = monotonic_s()
+            self._look_s = end_s + (end_s - begin_s) / LOOKING_MAX
+        return self._sizes
+
     async def status(self, runs: Iterable[Watched], *, life: int, has_home: bool) -> NodeStatus:
         """Return how the node stands; files are looked at in a thread."""
         here = list(runs)
-        roots = [run.spool_roots for run in here]
-        sizes = await asyncio.to_thread(lambda: [size_of(root) for root in roots])
+        sizes = await self._look_at(here)
         rss, fds, free = process_figures(self._data)
-        statuses = [
-            structs.replace(run.status(), spool_bytes=size, spool_files=files)
-            for run, (size, files) in zip(here, sizes, strict=True)
-        ]
+        statuses = []
+        for run in here:
+            size, files = sizes.get(run.name, (0, 0))
+            statuses.append(structs.replace(run.status(), spool_bytes=size, spool_files=files))
         now = monotonic_s()
         return NodeStatus(
             node=self._node,
