@@ -52,7 +52,7 @@ def _runs(entries: Sequence[Entry]) -> str:
     trials = sum(entry["trials"] for entry in same)
     words = ", ".join(f"{count} {kind}" for kind, count in failed.items())
     lines = [
-        f"\nThe newest code (`{newest}`, {same[-1]['date']}) went through {trials:,} trials: {words}.\n",
+        f"\nThe newest code that was tried (`{newest}`, {same[-1]['date']}) went through {trials:,} trials: {words}.\n",
         "| | Fault | Trials | Void | Not as promised | What really happened |",
         "|---|---|---|---|---|---|",
     ]

@@ -85,6 +85,8 @@ class AgentRun:
         self._is_stopped = False
         self._timers: set[asyncio.TimerHandle] = set()
         self._jobs: set[asyncio.Task[None]] = set()
+        # Decided results that are not in their folder yet, and what of them has been moved there.
+        self._unshown: deque[tuple[rec.Committed, list[str]]] = deque()
         self._showing = 0
         # Who said something of an epoch that is still to come; they are asked to say it again.
         self._early: dict[NodeId, None] = {}
@@ -497,16 +499,28 @@ class AgentRun:
 
     def _publish(self, publish: act.Publish) -> None:
         hit("results.show")
-        moved: list[str] = []
-        try:
-            for delivery, names in publish.commit.results:
-                if delivery.parts:
-                    moved += self._spool.move_results(delivery, self._results, names)
-        except OSError as error:
-            self._publish_later(publish, error)
-            return
-        hit("results.renamed")
-        shown = ev.Shown(publish.commit.number)
+        self._unshown.append((publish.commit, []))
+        if len(self._unshown) == 1:  # else they wait behind one that waits for room
+            self._show_all()
+
+    def _show_all(self) -> None:
+        """Show the results that were decided, in this order, as far as there is room for them."""
+        while self._unshown:
+            commit, moved = self._unshown[0]
+            try:
+                for delivery, names in commit.results:
+                    if delivery.parts:
+                        moved += self._spool.move_results(delivery, self._results, names)
+            except OSError as error:
+                if error.errno not in FULL:
+                    raise
+                self._show_later()
+                return
+            self._unshown.popleft()
+            hit("results.renamed")
+            self._sync_shown(ev.Shown(commit.number), moved)
+
+    def _sync_shown(self, shown: ev.Shown, moved: Sequence[str]) -> None:
         if self._keeper is None or not (moved or self._showing):
             self._events.append(shown)
             return
@@ -519,17 +533,19 @@ class AgentRun:
         self._showing += 1  # what is shown later must not be said to be so before
         self._keeper.sync_files(moved, [str(self._results)] if moved else [], synced)
 
-    def _publish_later(self, publish: act.Publish, error: OSError) -> None:
+    def _show_later(self) -> None:
         """Wait for room in the folder of the results."""
-        if error.errno not in FULL:
-            raise error
         self._log.warning("disk.full", what="results")
 
         def again() -> None:
             self._timers.discard(handle)
-            if not self._is_stopped:
-                self._publish(publish)
-                self.tell_all()
+            if self._is_stopped:
+                return
+            try:
+                self._show_all()
+            except OSError as error:
+                self.broken(f"node {self._node}: {error}")
+            self.tell_all()
 
         handle = asyncio.get_running_loop().call_later(FULL_WAIT_S, again)
         self._timers.add(handle)
