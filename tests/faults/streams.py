@@ -10,6 +10,7 @@ import sys
 from campaign.play import play
 from campaign.scenario import make
 
+from jupiter.control import ingress
 from jupiter.control.plan import plan_tasks
 from jupiter.model.app import Application, CommandRun, Task
 from jupiter.model.ids import NodeId, TaskId
@@ -58,6 +59,7 @@ def calm(placement: str, *, is_scatter: bool = False) -> None:
 
 def main() -> None:
     """Let streams flow, in fair weather and in foul."""
+    ingress.AGAIN_MAX = 2  # these streams have few items
     for placement in ("static", "least-loaded", "least-loaded-now"):
         calm(placement)
     calm("static", is_scatter=True)

@@ -6,8 +6,11 @@ environment, where other users could read it.
 
 from __future__ import annotations
 
-import asyncio
 import gc
+
+gc.disable()  # what is loaded stays: an agent that died must be back soon
+
+import asyncio
 import json
 import os
 import signal
@@ -52,8 +55,8 @@ def main() -> None:
     os.umask(0o077)
     adopt_orphans()  # of workers, to be ended
     # What is loaded now stays for ever: the collector need not look at it again and again.
-    gc.collect()
     gc.freeze()
+    gc.enable()
     gc.set_threshold(20_000, 20, 20)
     asyncio.run(serve())
 

@@ -16,7 +16,7 @@ import os
 import struct
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ import msgspec
 from jupiter.aio.clock import wall_s
 from jupiter.aio.failpoints import hit
 from jupiter.aio.log import get_log
-from jupiter.control.compaction import Worth, weigh
+from jupiter.control.compaction import Worth, slim, weigh
 from jupiter.kit import entries
 from jupiter.model.records import Record
 
@@ -37,6 +37,8 @@ FULL_WAIT_S = 0.2
 """Between two tries to write on a full disk."""
 COMPACT_BYTES = 8 << 20
 """A journal is not compacted before it has grown by so much."""
+PIECE_BYTES = 1 << 20
+"""Of a journal that are in memory at once, where nobody waits for it."""
 _LENGTH = struct.Struct(">I")
 
 
@@ -75,8 +77,7 @@ class Found:
 
     def bodies(self, k: int) -> memoryview:
         """Return the contents of the files of an entry that went into the journal with it."""
-        payload = self.payloads[k]
-        return payload[_LENGTH.size + _LENGTH.unpack_from(payload)[0] :]
+        return _bodies(self.payloads[k])
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +181,7 @@ class Journal:
         hit("journal.append")
         if not self._stuck and self._write([payload]):
             hit("journal.appended")
+            self._compact_if_grown()  # where nothing is synced, too
             return True
         self._stuck.append((payload, then))
         if len(self._stuck) == 1:
@@ -293,8 +295,7 @@ class Journal:
         hit("journal.kept")
         for job in batch:
             job.then()
-        if self._size > 2 * self._compacted_bytes + COMPACT_BYTES:
-            self.compact()
+        self._compact_if_grown()
 
     def _submit(self, work: Callable[[], bool], then: Callable[[bool], None]) -> None:
         loop = asyncio.get_running_loop()
@@ -320,6 +321,10 @@ class Journal:
         self._on_broken(f"the journal {self._path} cannot be written: {error}")
 
     # -- compaction ----------------------------------------------------------------------------
+
+    def _compact_if_grown(self) -> None:
+        if self._size > 2 * self._compacted_bytes + COMPACT_BYTES:
+            self.compact()
 
     def compact(self) -> None:
         """Write anew what is still worth keeping, in the background."""
@@ -354,17 +359,19 @@ class Journal:
 
     def _rewrite(self, new_path: Path) -> None:
         end = self._size
-        found = entries.scan(_pread(self._fd, 0, end)).payloads
-        payloads = _worth_keeping(found)
+        worths = weigh([slim(_read(payload).record) for payload in _pieces(self._fd, end)])
+        number = 0
         with new_path.open("wb") as file:
-            for number, payload in enumerate(payloads):
-                file.write(entries.pack(number, payload))
+            for payload, worth in zip(_pieces(self._fd, end), worths, strict=True):
+                if worth is not Worth.NOTHING:
+                    kept = bytes(payload) if worth is Worth.ALL else _without_bodies(payload)
+                    file.write(entries.pack(number, kept))
+                    number += 1
             file.flush()
             os.fsync(file.fileno())
             hit("journal.compacted")
             with self._lock:  # nothing is appended meanwhile
                 tail = entries.scan(_pread(self._fd, end, self._size - end), first_number=None)
-                number = len(payloads)
                 for late in tail.payloads:
                     file.write(entries.pack(number, bytes(late)))
                     number += 1
@@ -405,15 +412,23 @@ class Journal:
         self._fd = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
         self._number, self._size, self._compacted_bytes = number, size, size
 
-    def entries(self) -> Found:
-        """Return all entries."""
-        return Found(entries.scan(_pread(self._fd, 0, self._size)).payloads)
+    def entries(self) -> Iterator[tuple[Entry, memoryview]]:
+        """Yield all entries that there are now, with the contents of their files."""
+        with self._lock:
+            fd, end = os.dup(self._fd), self._size
+        try:
+            for payload in _pieces(fd, end):
+                yield _read(payload), _bodies(payload)
+        finally:
+            os.close(fd)
 
-    def bodies_of(self, place: str) -> memoryview:
+    def bodies_of(self, place: str) -> bytes:
         """Return the contents that went into the journal with a folder, the newest; or nothing."""
-        found = self.entries()
-        there = [found.bodies(k) for k, each in enumerate(found.places) if each == place]
-        return next((bodies for bodies in reversed(there) if bodies), memoryview(b""))
+        found = b""
+        for entry, bodies in self.entries():
+            if entry.place == place and bodies:
+                found = bytes(bodies)
+        return found
 
 
 def _payload(entry: Entry, bodies: Iterable[bytes]) -> bytes:
@@ -430,15 +445,28 @@ def _read(payload: memoryview) -> Entry:
     return _DECODER.decode(payload[4 : 4 + length])
 
 
-def _worth_keeping(payloads: list[memoryview]) -> list[bytes]:
-    found = Found(payloads)
-    kept = []
-    for k, worth in enumerate(weigh(found.records)):
-        if worth is Worth.ALL:
-            kept.append(bytes(payloads[k]))
-        elif worth is Worth.RECORD:
-            kept.append(_payload(Entry(found.records[k], written_s=found.written_s[k]), ()))
-    return kept
+def _bodies(payload: memoryview) -> memoryview:
+    return payload[_LENGTH.size + _LENGTH.unpack_from(payload)[0] :]
+
+
+def _without_bodies(payload: memoryview) -> bytes:
+    entry = _read(payload)
+    return _payload(Entry(entry.record, written_s=entry.written_s), ())
+
+
+def _pieces(fd: int, end: int) -> Iterator[memoryview]:
+    """Yield what the whole entries hold, up to a place; not all is in memory at once."""
+    place, size = 0, PIECE_BYTES
+    while place < end:
+        data = _pread(fd, place, min(size, end - place))
+        found = entries.scan(data, first_number=None)
+        if found.good_bytes:
+            yield from found.payloads
+            place, size = place + found.good_bytes, PIECE_BYTES
+        elif len(data) == size:
+            size *= 2  # there is a longer entry
+        else:
+            return  # no entry any more
 
 
 def _pread(fd: int, start: int, size: int) -> bytes:

@@ -152,8 +152,7 @@ class Keeper:
 
     def records(self) -> Iterator[tuple[rec.Record, float]]:
         """Yield everything that is written down, oldest first, and when, in seconds since 1970."""
-        found = self._journal.entries()
-        return zip(found.records, found.written_s, strict=True)
+        return ((entry.record, entry.written_s) for entry, _ in self._journal.entries())
 
     # -- after a restart -----------------------------------------------------------------------
 
@@ -269,13 +268,15 @@ class Keeper:
     def _restore_all(self) -> None:
         """Write all files again that are missing: after a power cut one is seldom alone."""
         self._is_restored = True
-        found = self._journal.entries()
-        newest = {place: k for k, place in enumerate(found.places) if " " not in place}
-        for place, k in newest.items():
-            if place and self._spool.is_unchecked(place):
-                files = self._files_of(found.records[k])
-                if files.places == [place]:
-                    self._restore(files, found.bodies(k))
+        newest: dict[str, tuple[rec.Record, memoryview]] = {}
+        for entry, bodies in self._journal.entries():
+            place = entry.place
+            if place and " " not in place and self._spool.is_unchecked(place):
+                newest[place] = entry.record, bodies
+        for place, (record, bodies) in newest.items():
+            files = self._files_of(record)
+            if files.places == [place]:
+                self._restore(files, bodies)
 
     def repair(self, folder: str, files: Sequence[tuple[str, Part]]) -> str:
         """Look at files from before a restart, once; write them again from the journal if need be.

@@ -40,14 +40,19 @@ class Leftovers:
 
     def see(self, places: Iterable[str]) -> None:
         """Note which folders there are."""
-        self._owners.update(dict.fromkeys(places))
+        found = dict.fromkeys(places)
+        if self._owners:
+            self._owners.update(found)
+        else:
+            self._owners = found  # most are in one folder
 
     def give_inputs(self, place: str, delivery: Delivery) -> bool:
         """Note what came into a folder; return whether it is there."""
         key = (delivery.target, delivery.item)
         new = (place, delivery)
-        is_there = place in self._owners
-        before = self._owners.get(place)
+        owners = self._owners
+        before = owners.get(place)
+        is_there = before is not None or place in owners
         found = self.inputs.get(key)
         if found is None:
             found = self.inputs[key] = [new]
@@ -60,7 +65,7 @@ class Leftovers:
             found.append(new)
         if before is not None and before is not found:
             self._take_away(place, before)
-        self._owners[place] = found
+        owners[place] = found
         if place.startswith(MEMORY_MARK):
             for part in delivery.parts:
                 self.memory_bytes += part.size_bytes

@@ -8,7 +8,8 @@ from typing import Any
 
 from jupiter.kit.seqset import SeqSet
 from jupiter.model import records as rec
-from jupiter.model.ids import ItemId, TaskId
+from jupiter.model.ids import INGRESS, ItemId, TaskId
+from jupiter.model.items import Delivery
 
 _ByKind = dict[type, list[tuple[int, Any]]]
 """Records and their places in the journal."""
@@ -82,3 +83,19 @@ def _settled(records: Sequence[rec.Forgotten]) -> SeqSet:
     for record in records:
         settled.add_all(record.settled.mark, record.settled.above)
     return settled
+
+
+def slim(record: rec.Record) -> rec.Record:
+    """Return a record with no more than its worth depends on, to weigh very many."""
+    match record:
+        case rec.Taken(Delivery(scope, seq, origins, _, target, item=item)):
+            return rec.Taken(Delivery(scope, seq, origins, INGRESS, target, item=item))
+        case rec.Accepted(seq):
+            return rec.Accepted(seq, "", ())
+        case rec.Elected(task, item):
+            return rec.Elected(task, item, (0, 0), (), (), "done", "")
+        case rec.Committed(number, endings):
+            bare = tuple([rec.Ending(each.seq, each.outcome, "", ()) for each in endings])
+            return rec.Committed(number, bare, ())
+        case _:
+            return record

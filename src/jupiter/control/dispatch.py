@@ -93,7 +93,7 @@ class Dispatcher(Attempts):
                     keys.append(key)
             elif origin not in self._settled:
                 by_origin[origin] = [key]
-        missing = self._never(delivery)
+        missing = self._never(delivery) if delivery.scope else ()
         inputs: tuple[Delivery, ...] = (delivery,)
         enter_s = now
         if not missing:
@@ -112,7 +112,7 @@ class Dispatcher(Attempts):
             actions.append(act.DropInputs(item, task, old.epoch))
         else:
             actions = []
-        execution = self._executions[key] = Execution(task, inputs, enter_s)
+        execution = self._executions[key] = Execution(task, inputs, enter_s, delivery.epoch)
         if missing:
             detail = f"task {task} never got an input from {', '.join(missing)}"
             return actions + self._elect(execution, "failed", (), detail)
@@ -123,8 +123,6 @@ class Dispatcher(Attempts):
 
     def _never(self, delivery: Delivery) -> tuple[TaskId, ...]:
         """Return the parents that will never make a delivery for this batch."""
-        if not delivery.scope:
-            return ()
         parents = self._tasks[delivery.target].plan.parents
         return tuple(
             parent
@@ -259,6 +257,9 @@ class Dispatcher(Attempts):
         """
         actions: list[act.Action] = []
         for execution in list(self._executions.values()):
+            if execution.state is State.QUEUED and not execution.number:  # as most are
+                self._queue(execution)
+                continue
             item = execution.inputs[0].item
             if execution.state is State.ELECTING:
                 actions += self._elect(execution, execution.outcome, (), execution.detail)
@@ -266,8 +267,6 @@ class Dispatcher(Attempts):
                 actions.append(act.DropInputs(item, execution.task, execution.epoch))
                 if execution.epoch == self._epoch:
                     actions += self._follow(execution)
-            elif not execution.number:
-                self._queue(execution)
             elif execution.number > self._tasks[execution.task].plan.retries + CRASHES_MAX:
                 detail = f"task {execution.task} never ended in {execution.number} attempts"
                 actions += self._elect(execution, "failed", (), detail)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import enum
 
+import msgspec
+
 from jupiter.control.joins import Join
 from jupiter.control.routing import Produced, Router
 from jupiter.model.ids import TaskId
@@ -22,13 +24,13 @@ class State(enum.Enum):
     ENDED = enum.auto()
 
 
-class Execution:
+class Execution(msgspec.Struct, eq=False):
     """One item at one task.
 
     Attributes:
-        epoch: In which its inputs came, for the last time.
         inputs: One delivery a parent.
         enter_s: When the first came.
+        epoch: In which its inputs came, for the last time.
         state: See `State`.
         number: Of the last attempt that began.
         attempt: The last that began and, at the end, the elected one.
@@ -37,34 +39,18 @@ class Execution:
         outcome: With `outputs` and `detail`: of the elected attempt.
     """
 
-    __slots__ = (
-        "attempt",
-        "detail",
-        "enter_s",
-        "epoch",
-        "failures",
-        "inputs",
-        "is_excused",
-        "number",
-        "outcome",
-        "outputs",
-        "state",
-        "task",
-    )
-
-    def __init__(self, task: TaskId, inputs: tuple[Delivery, ...], enter_s: float) -> None:
-        self.task = task
-        self.inputs = inputs
-        self.enter_s = enter_s
-        self.epoch = inputs[0].epoch
-        self.state = State.QUEUED
-        self.number = 0
-        self.attempt: Attempt = (0, 0)
-        self.failures = 0
-        self.is_excused = False
-        self.outcome: Outcome = "done"
-        self.outputs: tuple[Part, ...] = ()
-        self.detail = ""
+    task: TaskId
+    inputs: tuple[Delivery, ...]
+    enter_s: float
+    epoch: int
+    state: State = State.QUEUED
+    number: int = 0
+    attempt: Attempt = (0, 0)
+    failures: int = 0
+    is_excused: bool = False
+    outcome: Outcome = "done"
+    outputs: tuple[Part, ...] = ()
+    detail: str = ""
 
     @property
     def lineage(self) -> tuple[Attempt, ...]:

@@ -58,11 +58,14 @@ class Node(Intake):
         """Take in what this node wrote down before it died, in order."""
         self._now = now
         self.dispatcher.is_restoring = True
-        dispatcher, belongs, is_over = self.dispatcher, self._belongs, self._known.is_over
+        dispatcher, known = self.dispatcher, self._known
+        is_over = known.is_over
         for record in records:
             if isinstance(record, rec.Taken):  # first: there may be very many of these two
                 # Else it was of no use any more when it was written, behind the end of its epoch.
-                if belongs(record.delivery) and not is_over(record.delivery):
+                delivery = record.delivery
+                is_of_use = known.is_member and delivery.epoch == known.view.epoch
+                if is_of_use and not is_over(delivery):
                     dispatcher.restore(record, now)
             elif isinstance(record, rec.Accepted):
                 if self.ingress is not None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from jupiter.control.compaction import weigh
+from jupiter.control.compaction import slim, weigh
 from jupiter.control.config import NodeConfig
 from jupiter.control.node import Node
 from jupiter.model import actions as act
@@ -193,7 +193,7 @@ class Host:
         records = self.disk.image.records
         self.files.adopt(records)
         if self._is_compacting and not self.is_full:
-            kept = zip(records, weigh(records), strict=True)
+            kept = zip(records, weigh([slim(each) for each in records]), strict=True)
             self.disk.rewrite([record for record, worth in kept if worth])
         return self.disk.image.records
 

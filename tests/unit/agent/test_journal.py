@@ -270,7 +270,11 @@ async def test_compaction_drops_only_what_is_worth_nothing(open_books: Open) -> 
     assert records_of(books.path)[-2:] == [started(7), started(8)]
 
 
-async def test_nothing_is_lost_by_compacting_while_writing(open_books: Open) -> None:
+@pytest.mark.parametrize("piece_bytes", [10, 1000, 1 << 20])
+async def test_nothing_is_lost_by_compacting_while_writing(
+    open_books: Open, monkeypatch: pytest.MonkeyPatch, piece_bytes: int
+) -> None:
+    monkeypatch.setattr(journal_module, "PIECE_BYTES", piece_bytes)
     """Every record that is kept is there once, in its order, and the numbers have no gap."""
     books = open_books()
     number = 0
@@ -312,6 +316,37 @@ async def test_journal_is_compacted_when_it_has_grown(
     await books.are_kept(1999)
     await turns(lambda: not books.journal._is_busy)
     assert books.path.stat().st_size < 20_000
+
+
+async def test_journal_that_is_never_synced_is_compacted_too(
+    open_books: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So it is on all nodes but home where only the ends are durable."""
+    monkeypatch.setattr(journal_module, "COMPACT_BYTES", 1000)
+    books = open_books()
+    for k in range(2000):
+        assert books.append(k)
+        if not k % 20:
+            await turns(lambda: not books.journal._is_busy)
+    await turns(lambda: not books.journal._is_busy)
+    assert not books.journal.syncs
+    assert books.path.stat().st_size < 20_000
+
+
+@pytest.mark.parametrize("piece_bytes", [1, 100, 10_000])
+def test_entries_are_read_in_pieces_of_any_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, piece_bytes: int
+) -> None:
+    monkeypatch.setattr(journal_module, "PIECE_BYTES", piece_bytes)
+    path = tmp_path / "journal"
+    bodies = [b"x" * (7 * k) + entries.MARK * (k % 3) for k in range(60)]
+    payloads = [_payload(Entry(started(k), f"out/{k}"), [each]) for k, each in enumerate(bodies)]
+    path.write_bytes(b"".join([entries.pack(k, each) for k, each in enumerate(payloads)]))
+    journal = Journal(path, lambda reason: None)
+    journal.open()
+    found = [(entry.place, bytes(each)) for entry, each in journal.entries()]
+    assert found == [(f"out/{k}", each) for k, each in enumerate(bodies)]
+    journal.close()
 
 
 async def test_disk_that_is_full_during_a_compaction_is_no_end(
@@ -397,7 +432,7 @@ async def test_rewritten_journal_has_what_was_left(open_books: Open) -> None:
     payloads = [_payload(Entry(started(k), "p"), [b"body%d" % k]) for k in (1, 3)]
     books.journal.rewrite(map(memoryview, payloads))
     assert books.append(9)
-    assert bytes(books.journal.bodies_of("p")) == b"body3"
+    assert books.journal.bodies_of("p") == b"body3"
     books.journal.close()
     assert open_books().found == [1, 3, 9]
 
@@ -416,6 +451,6 @@ def test_bodies_are_those_of_the_newest_entry_of_a_folder(tmp_path: Path) -> Non
     journal = Journal(path, lambda reason: None)
     found = journal.open()
     assert [bytes(found.bodies(k)) for k in range(3)] == [b"a", b"b", b"c"]
-    assert bytes(journal.bodies_of("out/1")) == b"c"
-    assert bytes(journal.bodies_of("out/3")) == b""
+    assert journal.bodies_of("out/1") == b"c"
+    assert journal.bodies_of("out/3") == b""
     journal.close()

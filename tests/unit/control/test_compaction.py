@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jupiter.control.compaction import Worth, weigh
+from jupiter.control.compaction import Worth, slim, weigh
 from jupiter.model import records as rec
 from jupiter.model.ids import INGRESS, SINK, NodeId, TaskId, item_id
 from jupiter.model.items import Delivery, Part
@@ -83,6 +83,7 @@ CASES: dict[str, tuple[list[rec.Record], list[Worth]]] = {
 def test_worth(name: str) -> None:
     records, worths = CASES[name]
     assert weigh(records) == worths
+    assert weigh([slim(each) for each in records]) == worths
 
 
 def test_what_is_kept_is_kept_again() -> None:
