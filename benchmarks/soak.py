@@ -53,8 +53,8 @@ TRIAL_ITEMS = 400
 GROWTH = {"rss": 1000.0, "spool": 10.0}
 """Bytes that an agent may grow by for each item of the stream."""
 KEPT_BYTES = 600
-"""Of a journal, for each item: the records of the ends stay, as they say which names are taken. It
-may be twice as long, and `COMPACT_BYTES`, before it is compacted."""
+"""Of home's journal, for each item: the records of the ends stay, as they say which names are
+taken. It may be twice as long, and `COMPACT_BYTES`, before it is compacted."""
 MIB = 1 << 20
 SLACK_BYTES = 2 * MIB
 STEADY = {"files": 12.0, "threads": 4.0}
@@ -202,7 +202,8 @@ def _tell(record: Record, items: object, results: Path, rate: float, console: Co
             shown = f"{peak:,.0f}" if what in STEADY else f"{peak / MIB:.1f} MiB"
             verdict = "[green]well" if is_well else "[bold red]grows"
             table.add_row(node, what, shown, f"{growth:+.2f} {unit}", f"{most:g}", verdict)
-        most = 2 * KEPT_BYTES * len(items) + COMPACT_BYTES + SLACK_BYTES
+        kept_bytes = KEPT_BYTES * len(items) if node == HOME else 0
+        most = 2 * kept_bytes + COMPACT_BYTES + SLACK_BYTES
         peak = record.most(node, "journal")
         verdict = "[green]well" if peak <= most else "[bold red]too long"
         if peak > most:
