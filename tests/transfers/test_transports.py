@@ -14,7 +14,8 @@ import pytest
 from jupiter.errors import InputError, TransferError, TransferRefusedError
 from jupiter.interfaces.transport import Place
 from jupiter.testing.transports import check_transport
-from jupiter.transports.base import make_transport, read_secret
+from jupiter.transports.base import make_transport
+from jupiter.transports.options import read_secret
 from jupiter.transports.plugin import PluginTransport
 
 from .conftest import Receiver, Sender

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from jupiter.errors import Fault, InputError, TransferError
 from jupiter.interfaces.transport import Place
-from jupiter.transports.base import check_options, read_secret
+from jupiter.transports.options import check_options, read_secret
 
 NAMES = ("data_transfer", "data_transfer_scp")
 CALL_S_MAX = 600.0

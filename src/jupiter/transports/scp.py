@@ -11,7 +11,7 @@ import asyncssh
 
 from jupiter.errors import Fault, InputError, TransferError, TransferRefusedError
 from jupiter.interfaces.transport import Place
-from jupiter.transports.base import check_options, read_secret
+from jupiter.transports.options import check_options, read_secret
 
 LOGIN_S_MAX = 20.0
 KEEP_ALIVE_S = 15.0
