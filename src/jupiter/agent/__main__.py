@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import gc
 
-gc.disable()  # what is loaded stays: an agent that died must be back soon
+if __name__ == "__main__":
+    gc.disable()  # what is loaded stays: an agent that died must be back soon
 
 import asyncio
 import json
