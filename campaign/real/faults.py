@@ -249,10 +249,12 @@ class Injector:
     def _wait_for_end(self, node: NodeId) -> None:
         """Wait until a killed agent and the workers that die with it are gone."""
         pid = self._pids[node]
-        if is_running(pid):
+        try:
             fd = os.pidfd_open(pid)
-            damage.wait_readable(fd)
-            os.close(fd)
+        except ProcessLookupError:
+            return
+        damage.wait_readable(fd)
+        os.close(fd)
 
     def _cut_power(self, each: Injection) -> bool:
         """Let a node's disk go back to what was safe at one moment, and its agent start on that."""

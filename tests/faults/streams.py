@@ -1,6 +1,6 @@
 """Everything the simulator does in a minute, for the measurement of branch coverage.
 
-Run as a script: ``python streams.py SEEDS``.
+Run as a script: ``python streams.py SEEDS MORE ...``: so many from 0 on, and some more.
 """
 
 from __future__ import annotations
@@ -63,7 +63,8 @@ def main() -> None:
     for placement in ("static", "least-loaded", "least-loaded-now"):
         calm(placement)
     calm("static", is_scatter=True)
-    for seed in range(int(sys.argv[1])):
+    count, *more = map(int, sys.argv[1:])
+    for seed in (*range(count), *more):
         played = play(make(seed))
         assert played.is_good, f"seed {seed}: {played.why}"
 

@@ -83,10 +83,8 @@ class Outbox:
 
     def refs_of(self, number: int) -> tuple[PartRef, ...]:
         """Return the parts that a word travels with; none where it is not open any more."""
-        for lane in self._lanes.values():
-            if number in lane.open:
-                return lane.open[number].refs
-        return ()
+        found = [lane.open[number].refs for lane in self._lanes.values() if number in lane.open]
+        return found[0] if found else ()
 
     def post(self, node: NodeId, word: Word, refs: tuple[PartRef, ...] = ()) -> list[Action]:
         """Say something until it is acknowledged."""
